@@ -1,0 +1,337 @@
+"""`AsyncCodex`: the calls, and the lifetime of what serves them."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, overload
+
+import anyio
+import anyio.abc
+from anyio import AsyncContextManagerMixin
+
+from codex_oauth.config import Settings, load_settings
+from codex_oauth.errors import CodexOAuthError, ConfigurationError
+from codex_oauth.events import Event, Observer
+from codex_oauth.images import data_url
+from codex_oauth.lease import Lease
+from codex_oauth.policy import Deadline
+from codex_oauth.schema import OutputSpec, output_spec
+from codex_oauth.server_process import ServerProcess
+from codex_oauth.session import TurnRequest
+from codex_oauth.stream import ReplyStream
+from codex_oauth.trace import CallTrace
+from codex_oauth.types import Account, JSONValue, Model, Reply
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+__all__ = ("AsyncCodex",)
+
+T = TypeVar("T")
+
+Image: TypeAlias = str | os.PathLike[str] | bytes
+"""A path, the bytes, or a `data:image/…;base64,` URL."""
+
+_MAX_INPUT = 1_048_576
+# Characters of one input: codex refuses more (-32602 input_too_large), after everything has been started.
+
+
+class AsyncCodex(AsyncContextManagerMixin):
+    """Calls to a model that a ChatGPT plan pays for.
+
+    Used as it is, each call starts an app-server and ends it. Inside `async with`, one app-server serves all calls, started
+    by the first of them:
+
+        async with AsyncCodex() as codex:
+            reply = await codex.complete("Is 91 prime?", output={"type": "object", "properties": {…}})
+
+    Calls may be made from many tasks at once.
+
+    Args:
+        home: Another place for the managed CODEX_HOME; by default `CODEX_OAUTH_HOME` or the user's state folder.
+        codex_home: A CODEX_HOME of your own instead, such as `~/.codex`. It is never written by this package, so it has only
+            as much isolation as its `config.toml` gives it; a warning says what it lacks.
+        codex_bin: The codex binary; by default `CODEX_OAUTH_CODEX_BIN`, the extra `bundled`, or `codex` on PATH.
+        metrics: The metrics file, or False for none; by default `CODEX_OAUTH_METRICS` or the user's state folder.
+        max_concurrency: Turns at once; by default 64 on a shared app-server (more than 195 requests in flight made it refuse),
+            and 8 where each call has its own, at some 100 MB each.
+
+    Raises:
+        ConfigurationError: The arguments contradict each other, or the configuration file is wrong.
+    """
+
+    def __init__(
+        self,
+        *,
+        home: str | os.PathLike[str] | None = None,
+        codex_home: str | os.PathLike[str] | None = None,
+        codex_bin: str | os.PathLike[str] | None = None,
+        metrics: str | os.PathLike[str] | bool | None = None,
+        max_concurrency: int | None = None,
+    ) -> None:
+        if max_concurrency is not None and max_concurrency < 1:
+            raise ConfigurationError("max_concurrency must be at least 1")
+        self._settings = load_settings(home=home, codex_home=codex_home, codex_bin=codex_bin, metrics=metrics)
+        self._max_concurrency = max_concurrency
+        self._process = ServerProcess(self._settings)
+        self._limiter = anyio.Semaphore(max_concurrency or 8)
+
+    @property
+    def settings(self) -> Settings:
+        """What it works with."""
+        return self._settings
+
+    @asynccontextmanager
+    async def __asynccontextmanager__(self) -> AsyncGenerator[Self, None]:
+        self._limiter = anyio.Semaphore(self._max_concurrency or 64)
+        async with self._process.shared():
+            yield self
+        self._limiter = anyio.Semaphore(self._max_concurrency or 8)
+
+    # --- calls --------------------------------------------------------------------------------------------------
+
+    @overload
+    async def complete(
+        self,
+        prompt: str,
+        *,
+        instructions: str | None = None,
+        output: None = None,
+        model: str | None = None,
+        effort: str | None = None,
+        timeout: float | None = None,
+        images: Sequence[Image] = (),
+    ) -> Reply[str]: ...
+    @overload
+    async def complete(
+        self,
+        prompt: str,
+        *,
+        instructions: str | None = None,
+        output: type[T] | TypeAdapter[T],
+        model: str | None = None,
+        effort: str | None = None,
+        timeout: float | None = None,
+        images: Sequence[Image] = (),
+    ) -> Reply[T]: ...
+    @overload
+    async def complete(
+        self,
+        prompt: str,
+        *,
+        instructions: str | None = None,
+        output: Mapping[str, Any],
+        model: str | None = None,
+        effort: str | None = None,
+        timeout: float | None = None,
+        images: Sequence[Image] = (),
+    ) -> Reply[JSONValue]: ...
+    async def complete(
+        self,
+        prompt: str,
+        *,
+        instructions: str | None = None,
+        output: Any = None,
+        model: str | None = None,
+        effort: str | None = None,
+        timeout: float | None = None,
+        images: Sequence[Image] = (),
+    ) -> Reply[Any]:
+        """Ask once.
+
+        Args:
+            prompt: The input; at most 1,048,576 characters.
+            instructions: What the model is told before it. Nothing else is added: no prompt of codex's own, no tools.
+            output: What the reply shall be: a pydantic model, a dataclass, a `TypedDict` or any other type pydantic knows, a
+                `TypeAdapter`, or a JSON Schema as a dict; None for text.
+            model: A model's id; None for the first visible one of the small tier, else the account's default.
+            effort: A reasoning effort that the model lists; None for its lowest.
+            timeout: Seconds for everything together; None for 30, or what the configuration says.
+            images: PNG, JPEG, GIF or WebP, each at most 20 MiB.
+
+        Raises:
+            ConfigurationError: An argument is wrong; nothing was started.
+            AccountError: No plan would pay; nothing was sent to a model.
+            UsageLimitError: The plan does not pay for this now.
+            TurnError: The turn failed in another way.
+            OutputValidationError: The reply did not fit `output`, twice.
+            DeadlineExceededError: The time was up.
+            ProcessError: There is no codex binary, or it does not work.
+        """
+        spec, request = self._prepare(prompt, instructions, output, model, effort, images)
+        return await self._call("complete", spec, request, timeout)
+
+    @overload
+    def stream(
+        self,
+        prompt: str,
+        *,
+        instructions: str | None = None,
+        output: None = None,
+        model: str | None = None,
+        effort: str | None = None,
+        timeout: float | None = None,
+        images: Sequence[Image] = (),
+    ) -> AbstractAsyncContextManager[ReplyStream[str]]: ...
+    @overload
+    def stream(
+        self,
+        prompt: str,
+        *,
+        instructions: str | None = None,
+        output: type[T] | TypeAdapter[T],
+        model: str | None = None,
+        effort: str | None = None,
+        timeout: float | None = None,
+        images: Sequence[Image] = (),
+    ) -> AbstractAsyncContextManager[ReplyStream[T]]: ...
+    @overload
+    def stream(
+        self,
+        prompt: str,
+        *,
+        instructions: str | None = None,
+        output: Mapping[str, Any],
+        model: str | None = None,
+        effort: str | None = None,
+        timeout: float | None = None,
+        images: Sequence[Image] = (),
+    ) -> AbstractAsyncContextManager[ReplyStream[JSONValue]]: ...
+    def stream(
+        self,
+        prompt: str,
+        *,
+        instructions: str | None = None,
+        output: Any = None,
+        model: str | None = None,
+        effort: str | None = None,
+        timeout: float | None = None,
+        images: Sequence[Image] = (),
+    ) -> AbstractAsyncContextManager[ReplyStream[Any]]:
+        """Ask once, and see what happens as it happens.
+
+        Takes what `complete` takes. The stream yields events; `await stream.reply()` gives the `Reply` of the whole. Both
+        raise what `complete` raises. Leaving the block early interrupts the turn.
+
+            async with codex.stream("Tell me a story") as events:
+                async for event in events:
+                    if isinstance(event, TextDelta):
+                        print(event.text, end="")
+        """
+        spec, request = self._prepare(prompt, instructions, output, model, effort, images)
+        return self._streamed(spec, request, timeout)
+
+    @asynccontextmanager
+    async def _streamed(
+        self, spec: OutputSpec[Any], request: TurnRequest, timeout: float | None
+    ) -> AsyncIterator[ReplyStream[Any]]:
+        stream: ReplyStream[Any] = ReplyStream()
+
+        async def feed() -> None:
+            try:
+                stream.succeed(await self._call("stream", spec, request, timeout, stream.put))
+            except CodexOAuthError as error:
+                stream.fail(error)
+
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(feed)
+                yield stream
+                tasks.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            # `feed` keeps its errors to the stream: the one in the group is the caller's own.
+            raise group.exceptions[0] from None
+
+    async def models(self) -> tuple[Model, ...]:
+        """The models that the app-server lists, hidden ones included. Needs no sign-in on a managed home."""
+        with anyio.fail_after(self._settings.timeout):
+            return await self._process.models()
+
+    async def account(self) -> Account:
+        """Who would pay for a call.
+
+        Raises:
+            AccountError: Nobody's plan would.
+            ProcessError: There is no codex binary, or it does not work.
+        """
+        with anyio.fail_after(self._settings.timeout):
+            return await self._process.account()
+
+    # --- the parts of a call ------------------------------------------------------------------------------------
+
+    def _prepare(
+        self,
+        prompt: str,
+        instructions: str | None,
+        output: Any,
+        model: str | None,
+        effort: str | None,
+        images: Sequence[Image],
+    ) -> tuple[OutputSpec[Any], TurnRequest]:
+        if not isinstance(prompt, str) or not prompt:  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
+            raise ConfigurationError("the prompt must be text, and not empty")
+        if len(prompt) > _MAX_INPUT:
+            raise ConfigurationError(f"the prompt has {len(prompt):,} characters; codex takes at most {_MAX_INPUT:,}")
+        if isinstance(images, str | bytes):
+            raise ConfigurationError("images= takes a list, even for one image")
+        spec = output_spec(output)
+        for message in self._process.warnings():
+            warnings.warn(message, stacklevel=3)
+        return spec, TurnRequest(
+            text=prompt,
+            images=tuple(data_url(image) for image in images),
+            instructions=instructions,
+            model=model or self._settings.model,
+            effort=effort or self._settings.effort,
+        )
+
+    async def _call(
+        self,
+        command: str,
+        spec: OutputSpec[Any],
+        request: TurnRequest,
+        timeout: float | None,
+        observer: Observer | None = None,
+    ) -> Reply[Any]:
+        seconds = self._settings.timeout if timeout is None else timeout
+        if not (0 < seconds <= 86_400) or math.isnan(seconds):
+            raise ConfigurationError("timeout is in seconds, more than 0 and at most 86400")
+        trace = CallTrace(command, model_requested=request.model)
+
+        def observe(event: Event) -> None:
+            trace.observe(event)
+            if observer is not None:
+                observer(event)
+
+        lease = Lease(self._process, self._limiter, trace, spec)
+        outcome, error = "cancelled", None
+        try:
+            result = await Deadline(lease, seconds).run(_observed(request, observe))
+            outcome = "ok"
+        except CodexOAuthError as failure:
+            outcome, error = "error", failure.code
+            raise
+        finally:
+            trace.write(self._settings.metrics, outcome=outcome, error=error)
+        return Reply(
+            output=result.value,
+            text=result.text,
+            usage=result.usage,
+            model=result.model,
+            effort=trace.effort,
+            account=result.account,
+            timing=trace.timing(),
+            repaired=result.repaired,
+            warm=trace.warm,
+            turn_id=result.turn_id,
+        )
+
+
+def _observed(request: TurnRequest, observer: Observer) -> TurnRequest:
+    from dataclasses import replace
+
+    return replace(request, observer=observer)

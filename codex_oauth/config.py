@@ -1,0 +1,219 @@
+"""Where things are and what the defaults are: the only reader of the environment, the configuration file and platformdirs.
+
+The environment is read once, when settings are made; nothing below looks at `os.environ`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from codex_oauth.errors import ConfigurationError
+
+__all__ = (
+    "BILLING_VARIABLES",
+    "DEFAULT_MODEL_PREFERENCE",
+    "DEFAULT_TIMEOUT",
+    "Settings",
+    "child_environment",
+    "environment",
+    "load_settings",
+)
+
+DEFAULT_TIMEOUT: Final = 30.0
+"""Seconds a call may take, from the first line of it to its return."""
+
+DEFAULT_MODEL_PREFERENCE: Final = ("*-luna", "*-mini")
+"""Patterns for `model=None`, tried in order against the visible models: the small tier first, since short structured
+answers are what most calls ask for."""
+
+BILLING_VARIABLES: Final = ("CODEX_ACCESS_TOKEN", "CODEX_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL")
+"""Variables that could make another wallet pay, or another host answer. Shown by `status`; the child never sees them."""
+
+_INHERITED: Final = frozenset(
+    """
+    PATH HOME USER LOGNAME LANG LANGUAGE TZ TMPDIR TEMP TMP
+    HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy
+    SSL_CERT_FILE SSL_CERT_DIR CODEX_CA_CERTIFICATE RUST_LOG
+    SYSTEMROOT SYSTEMDRIVE WINDIR COMSPEC PATHEXT USERPROFILE APPDATA LOCALAPPDATA PROGRAMDATA
+    PROGRAMFILES HOMEDRIVE HOMEPATH USERNAME USERDOMAIN NUMBER_OF_PROCESSORS PROCESSOR_ARCHITECTURE
+    """.split()
+)
+# An allow-list, since a deny-list would have to know every variable that a later codex reads: CODEX_ACCESS_TOKEN, for one,
+# silently replaces the sign-in.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that a call needs to know about this machine.
+
+    Attributes:
+        home: The CODEX_HOME that calls use.
+        managed: Whether this package writes `home`. A home that the user named is only read.
+        state_dir: Where this package keeps its own files.
+        codex_bin: The binary that the user named; None to look for one.
+        metrics: The metrics file; None for none.
+        model: The model that `model=None` means; None to choose by `model_preference`.
+        model_preference: Patterns, tried in order, against the visible models.
+        effort: The reasoning effort that `effort=None` means; None for the lowest that the model lists.
+        timeout: Seconds that `timeout=None` means.
+        config_file: The configuration file that was read; None if there was none.
+        inherited: The environment that the child gets, already reduced to the allow-list.
+        billing_variables: Names of variables that are set here and were withheld, because they could pay for a call.
+    """
+
+    home: Path
+    managed: bool = True
+    state_dir: Path
+    codex_bin: Path | None = None
+    metrics: Path | None = None
+    model: str | None = None
+    model_preference: tuple[str, ...] = DEFAULT_MODEL_PREFERENCE
+    effort: str | None = None
+    timeout: float = DEFAULT_TIMEOUT
+    config_file: Path | None = None
+    inherited: Mapping[str, str] = field(repr=False, default_factory=dict[str, str])
+    billing_variables: tuple[str, ...] = ()
+
+
+def environment() -> Mapping[str, str]:
+    """The process's environment: the one place that touches it."""
+    return os.environ
+
+
+def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The part of `environ` that an app-server may see: where programs, certificates and proxies are, and the locale.
+
+    CODEX_HOME is added by whoever starts the process. Everything else, every `*_API_KEY` first, stays out.
+    """
+    # Windows' names are case-insensitive, and os.environ there upper-cases them.
+    return {
+        name: value
+        for name, value in environ.items()
+        if name in _INHERITED or name.startswith("LC_") or (sys.platform == "win32" and name.upper() in _INHERITED)
+    }
+
+
+def load_settings(
+    *,
+    home: str | os.PathLike[str] | None = None,
+    codex_home: str | os.PathLike[str] | None = None,
+    codex_bin: str | os.PathLike[str] | None = None,
+    metrics: str | os.PathLike[str] | bool | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Settings from arguments, then `CODEX_OAUTH_*` variables, then the configuration file, then defaults.
+
+    Args:
+        home: Another place for the managed CODEX_HOME (`CODEX_OAUTH_HOME`).
+        codex_home: A CODEX_HOME of the user's own, such as `~/.codex`. It is used as it is and never written by us.
+        codex_bin: The codex binary (`CODEX_OAUTH_CODEX_BIN`).
+        metrics: The metrics file, or False for none (`CODEX_OAUTH_METRICS`, where `off` is none).
+        environ: The environment to read; this process's by default.
+
+    Raises:
+        ConfigurationError: Both `home` and `codex_home` are given, or the configuration file is wrong.
+    """
+    environ = environment() if environ is None else environ
+    if home is not None and codex_home is not None:
+        raise ConfigurationError("give either home= (managed by this package) or codex_home= (your own), not both")
+    state_dir = _state_dir(environ)
+    named = environ.get("CODEX_OAUTH_CONFIG") or None
+    config_file = Path(named).expanduser() if named else _config_dir(environ) / "config.toml"
+    values = _read_config(config_file, required=named is not None)
+    managed_home = home or environ.get("CODEX_OAUTH_HOME") or state_dir / "codex-home"
+    binary = codex_bin or environ.get("CODEX_OAUTH_CODEX_BIN") or values.get("codex_bin")
+    if metrics is None:
+        metrics = environ.get("CODEX_OAUTH_METRICS") or values.get("metrics") or True
+    if metrics is True:
+        metrics_file: Path | None = state_dir / "metrics.jsonl"
+    elif metrics is False or os.fspath(metrics) in ("off", ""):
+        metrics_file = None
+    else:
+        metrics_file = _absolute(metrics)
+    return Settings(
+        home=_absolute(codex_home if codex_home is not None else managed_home),
+        managed=codex_home is None,
+        state_dir=state_dir,
+        codex_bin=_absolute(binary) if binary else None,
+        metrics=metrics_file,
+        model=values.get("model"),
+        model_preference=tuple(values.get("models", DEFAULT_MODEL_PREFERENCE)),
+        effort=values.get("effort"),
+        timeout=float(values.get("timeout", DEFAULT_TIMEOUT)),
+        config_file=config_file if values else None,
+        inherited=child_environment(environ),
+        billing_variables=tuple(
+            sorted(
+                name for name in environ if environ[name] and (name in BILLING_VARIABLES or name.endswith("_API_KEY"))
+            )
+        ),
+    )
+
+
+def _absolute(path: str | os.PathLike[str]) -> Path:
+    return Path(os.path.abspath(os.path.expanduser(path)))
+
+
+def _state_dir(environ: Mapping[str, str]) -> Path:
+    if sys.platform == "linux":
+        # The XDG rule in two lines; platformdirs costs more to import than a call takes to read its own files.
+        base = environ.get("XDG_STATE_HOME", "")
+        return (Path(base) if os.path.isabs(base) else Path.home() / ".local" / "state") / "codex-oauth"
+    from platformdirs import user_state_path
+
+    return user_state_path("codex-oauth", appauthor=False)
+
+
+def _config_dir(environ: Mapping[str, str]) -> Path:
+    if sys.platform == "linux":
+        base = environ.get("XDG_CONFIG_HOME", "")
+        return (Path(base) if os.path.isabs(base) else Path.home() / ".config") / "codex-oauth"
+    from platformdirs import user_config_path
+
+    return user_config_path("codex-oauth", appauthor=False)
+
+
+_KINDS: Final[Mapping[str, type | tuple[type, ...]]] = {
+    "codex_bin": str,
+    "metrics": str,
+    "model": str,
+    "models": list,
+    "effort": str,
+    "timeout": (int, float),
+}
+
+
+def _read_config(path: Path, *, required: bool) -> dict[str, Any]:
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        if required:
+            raise ConfigurationError(f"{path}: no such configuration file (CODEX_OAUTH_CONFIG names it)") from None
+        return {}
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
+    import tomllib
+
+    try:
+        values = tomllib.loads(raw.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: not valid TOML: {error}") from error
+    for key, value in values.items():
+        if key not in _KINDS:
+            import difflib
+
+            near = difflib.get_close_matches(key, _KINDS, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(_KINDS))}"
+            raise ConfigurationError(f"{path}: unknown key {key!r}{hint}")
+        if not isinstance(value, _KINDS[key]) or isinstance(value, bool):
+            raise ConfigurationError(f"{path}: {key!r} has the wrong type, {type(value).__name__}")
+    if any(not isinstance(item, str) for item in values.get("models", ())):
+        raise ConfigurationError(f"{path}: 'models' must be a list of patterns such as \"*-mini\"")
+    if not 0 < values.get("timeout", 1) <= 86_400:
+        raise ConfigurationError(f"{path}: 'timeout' is in seconds, more than 0 and at most 86400")
+    return values

@@ -1,0 +1,183 @@
+"""What happens during a call, as it happens.
+
+A stream yields these; metrics and recorders subscribe to them. Events hold content where they are content (`TextDelta`,
+`MessageCompleted`), and keep it out of their `repr`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from codex_oauth.types import Account, Usage
+
+__all__ = (
+    "Event",
+    "ItemCompleted",
+    "ItemStarted",
+    "MessageCompleted",
+    "ModelRerouted",
+    "Observer",
+    "PhaseName",
+    "PhaseReached",
+    "ReasoningDelta",
+    "RepairStarted",
+    "RetryScheduled",
+    "ServerRetrying",
+    "TextDelta",
+    "TurnCompleted",
+    "TurnStarted",
+    "UnknownEvent",
+    "UsageUpdated",
+    "WarningReceived",
+)
+
+PhaseName: TypeAlias = Literal[
+    "spawn", "initialize", "account", "thread", "first_event", "first_text", "completed", "total"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseReached:
+    """The call got this far. `at` is `time.perf_counter()`, in seconds."""
+
+    phase: PhaseName
+    at: float
+    account: Account | None = None
+    model: str | None = None
+    codex_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnStarted:
+    """The app-server began the turn."""
+
+    turn_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of a message's text. A message that the service had to begin again repeats its pieces."""
+
+    item_id: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """A piece of reasoning, or of its summary."""
+
+    item_id: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemStarted:
+    """The turn began an item: `agentMessage`, `reasoning`, and so on."""
+
+    item_id: str
+    item_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemCompleted:
+    """The turn finished an item that is not a message."""
+
+    item_id: str
+    item_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageCompleted:
+    """A whole message. `phase` is `final_answer` or None for the answer, `commentary` for what comes before it."""
+
+    item_id: str
+    phase: str | None
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageUpdated:
+    """Tokens of the turn so far."""
+
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRerouted:
+    """The service runs another model than the one asked for."""
+
+    from_model: str
+    to_model: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRetrying:
+    """The app-server lost the service and tries again by itself."""
+
+    message: str
+    codex_error_info: str | None
+    http_status: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryScheduled:
+    """The call failed before it was begun, and starts again after `delay` seconds."""
+
+    attempt: int
+    delay: float
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class RepairStarted:
+    """The reply did not fit; the model was told these errors and answers once more."""
+
+    errors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WarningReceived:
+    """Something the app-server wanted to be known, such as an ignored setting."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnCompleted:
+    """The turn ended: `completed`, `failed` or `interrupted`."""
+
+    turn_id: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownEvent:
+    """A notification that this version has no class for."""
+
+    method: str
+    params: Any = field(repr=False)
+
+
+Event: TypeAlias = (
+    PhaseReached
+    | TurnStarted
+    | TextDelta
+    | ReasoningDelta
+    | ItemStarted
+    | ItemCompleted
+    | MessageCompleted
+    | UsageUpdated
+    | ModelRerouted
+    | ServerRetrying
+    | RetryScheduled
+    | RepairStarted
+    | WarningReceived
+    | TurnCompleted
+    | UnknownEvent
+)
+
+Observer: TypeAlias = Callable[[Event], None]
+"""Called synchronously, in order, from the task that makes the call. It must return quickly; what it raises is contained."""

@@ -1,0 +1,67 @@
+"""A CODEX_HOME of the user's own: used as it is, read only, with a word about what it lacks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from codex_oauth.errors import ConfigurationError
+from codex_oauth.home.managed import Home
+
+__all__ = ("foreign_home", "missing_isolation")
+
+_WANTED: Final[tuple[tuple[str, Any, str], ...]] = (
+    ("project_doc_max_bytes", 0, "the AGENTS.md of the current project may reach the prompt"),
+    ("cli_auth_credentials_store", "file", "the sign-in may lie in the keyring, which every codex on the machine shares"),
+    ("web_search", "disabled", "a turn carries the web search tool"),
+    ("include_environment_context", False, "a text about the environment is added to the prompt"),
+    ("include_permissions_instructions", False, "a text about permissions is added to the prompt"),
+    ("history.persistence", "none", "prompts may be kept on disk"),
+    ("skills.include_instructions", False, "the list of skills is added to the prompt"),
+    ("features.shell_tool", False, "a turn carries a shell tool"),
+    ("features.plugins", False, "plugins are loaded and synchronised at each start"),
+    ("features.unbounded_connection_retries", False, "without a network a turn waits until its deadline"),
+)
+
+
+def foreign_home(path: Path) -> tuple[Home, tuple[str, ...]]:
+    """The home and the warnings about it.
+
+    Raises:
+        ConfigurationError: There is no such folder, or its `config.toml` cannot be read.
+    """
+    if not path.is_dir():
+        raise ConfigurationError(f"{path}: no such folder; codex_home= names a CODEX_HOME that exists")
+    return Home(path=path, managed=False, version=None, models=()), missing_isolation(path)
+
+
+def missing_isolation(path: Path) -> tuple[str, ...]:
+    """What of the managed home's isolation this one lacks, one line each.
+
+    Raises:
+        ConfigurationError: `config.toml` cannot be read.
+    """
+    import tomllib
+
+    file = path / "config.toml"
+    try:
+        config: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        config = {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{file}: cannot be read: {error}") from error
+    lacks = [f"{key} is not {_toml(wanted)}: {effect}" for key, wanted, effect in _WANTED if _get(config, key) != wanted]
+    if (path / "AGENTS.md").exists():
+        lacks.append("AGENTS.md in this home would be added to every prompt; calls are refused until it is moved away")
+    return tuple(lacks)
+
+
+def _get(config: dict[str, Any], dotted: str) -> Any:
+    value: Any = config
+    for part in dotted.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _toml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else repr(value).replace("'", '"')

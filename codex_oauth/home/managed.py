@@ -1,0 +1,185 @@
+"""The managed CODEX_HOME: written for one binary, made ready once, and only looked at from then on.
+
+A normal call reads the stamp and compares four `stat` results with it; no process runs and nothing is parsed but the stamp.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from codex_oauth.config import Settings
+from codex_oauth.errors import CodexOAuthError, ConfigurationError, UnsupportedCodexError
+from codex_oauth.home.profile import (
+    PROFILE_REVISION,
+    features_to_disable,
+    hermetic_catalogue,
+    render_config,
+    visible_models,
+)
+from codex_oauth.process.locate import Binary, check_version, run_codex
+from codex_oauth.types import Model
+
+__all__ = ("Home", "prepare_home", "ready_home", "work_dir")
+
+_STAMP: Final = "codex-oauth.json"
+_FIRST_AGENTS_TABLE: Final = (0, 169, 0)
+_LOCK_TIMEOUT: Final = 60.0
+"""Seconds to wait for another process's first start, which takes about half a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A CODEX_HOME that is ready for a binary.
+
+    Attributes:
+        path: The folder.
+        managed: Whether this package wrote it.
+        version: The binary's version.
+        models: What `model/list` answers there; empty for a home of the user's own, where the server is asked.
+    """
+
+    path: Path
+    managed: bool
+    version: str | None
+    models: tuple[Model, ...]
+
+
+def work_dir(settings: Settings) -> Path:
+    """The empty folder that app-servers run in: one for all, so that a killed call leaves none behind."""
+    return settings.state_dir / "empty"
+
+
+def ready_home(settings: Settings, binary: Binary) -> Home | None:
+    """The home, if it is ready for this binary; None if `prepare_home` has to run first."""
+    try:
+        stamp = json.loads((settings.home / _STAMP).read_bytes())
+        if stamp["profile"] != PROFILE_REVISION or stamp["binary"] != _identity(binary):
+            return None
+        # Somebody else's edit to these files would undo the isolation, so it counts as not ready.
+        if any(_fingerprint(settings.home / name) != seen for name, seen in stamp["files"].items()):
+            return None
+        if not work_dir(settings).is_dir():
+            return None
+        models = tuple(Model(**{**model, "efforts": tuple(model["efforts"])}) for model in stamp["models"])
+        return Home(path=settings.home, managed=True, version=stamp["version"], models=models)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def prepare_home(settings: Settings, binary: Binary) -> Home:
+    """Write the home for this binary and start it there once, alone.
+
+    Alone, because app-servers that start together on a fresh home fail to create its databases (measured with 0.163:
+    34 of 40 at eight at once; none once one has started).
+
+    Raises:
+        ConfigurationError: The folder cannot be made or written.
+        UnsupportedCodexError: The binary is too old, or not codex.
+    """
+    try:
+        with _alone(settings):
+            ready = ready_home(settings, binary)
+            if ready is not None:
+                return ready
+            return _write(settings, binary)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{settings.home}: the managed home cannot be written: {error.strerror or error}. "
+            "CODEX_OAUTH_HOME can name another place"
+        ) from error
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.chmod(settings.home, 0o700)
+    lock = FileLock(settings.home / ".codex-oauth.lock", timeout=_LOCK_TIMEOUT, mode=0o600)
+    try:
+        with lock:
+            yield
+    except Timeout as error:
+        raise ConfigurationError(
+            f"{settings.home}: another process has been preparing this home for {_LOCK_TIMEOUT:.0f} s; "
+            "if none is running, remove .codex-oauth.lock there"
+        ) from error
+
+
+def _write(settings: Settings, binary: Binary) -> Home:
+    home = settings.home
+    inherited = dict(settings.inherited)
+    empty = work_dir(settings)
+    empty.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # These three read no home that matters; an empty one keeps a config.toml of another version from failing them.
+    probe = home / ".probe"
+    probe.mkdir(exist_ok=True, mode=0o700)
+    try:
+        version = check_version(binary, run_codex(binary, "--version", home=probe, inherited=inherited))
+        features = features_to_disable(run_codex(binary, "features", "list", home=probe, inherited=inherited))
+        catalogue = hermetic_catalogue(
+            run_codex(binary, "debug", "models", "--bundled", home=probe, inherited=inherited)
+        )
+    finally:
+        shutil.rmtree(probe, ignore_errors=True)
+    _replace(home / "models.json", json.dumps(catalogue, separators=(",", ":")))
+    numbers = tuple(int(part) for part in version.split("-")[0].split(".")[:3])
+    _replace(
+        home / "config.toml",
+        render_config(
+            version=version,
+            catalogue=home / "models.json",
+            features=features,
+            agents_table=numbers >= _FIRST_AGENTS_TABLE,
+        ),
+    )
+    try:
+        run_codex(binary, "app-server", home=home, inherited=inherited)
+    except UnsupportedCodexError as error:
+        raise _with_hint(error, home) from error
+    models = visible_models(catalogue)
+    stamp: dict[str, Any] = {
+        "profile": PROFILE_REVISION,
+        "binary": _identity(binary),
+        "version": version,
+        "files": {name: _fingerprint(home / name) for name in ("config.toml", "models.json")},
+        "models": [asdict(model) for model in models],
+    }
+    # Last: a home without a stamp is not ready, whatever else a crash left in it.
+    _replace(home / _STAMP, json.dumps(stamp))
+    return Home(path=home, managed=True, version=version, models=models)
+
+
+def _with_hint(error: UnsupportedCodexError, home: Path) -> CodexOAuthError:
+    last = error.stderr_tail.strip().splitlines()[-1:] or ["no message"]
+    return UnsupportedCodexError(
+        f"{home}: the app-server does not start there: {last[0][:300]}",
+        exit_code=error.exit_code,
+        stderr_tail=error.stderr_tail,
+    )
+
+
+def _identity(binary: Binary) -> dict[str, Any]:
+    return {"path": str(binary.path), "size": binary.size, "mtime_ns": binary.mtime_ns}
+
+
+def _fingerprint(path: Path) -> list[int]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+def _replace(path: Path, text: str) -> None:
+    # One name for the new file, under the lock: a crash leaves at most that one, and the next run writes over it.
+    new = path.with_name(f".{path.name}.new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(new, path)

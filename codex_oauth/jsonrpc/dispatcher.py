@@ -1,0 +1,257 @@
+"""Requests, responses and notifications over a transport: the app-server's dialect of JSON-RPC.
+
+Its messages carry no `jsonrpc` member, and either side may send requests. The read loop hands notifications on in the order
+of the wire and never waits for whoever consumes them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from itertools import count
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import anyio
+import anyio.abc
+
+from codex_oauth.errors import (
+    CodexOAuthError,
+    ProtocolError,
+    RpcError,
+    ServerBusyError,
+    ServerCrashedError,
+)
+from codex_oauth.protocol import Method, check
+from codex_oauth.transport import Transport
+
+__all__ = ("REQUEST_TIMEOUT", "Dispatcher", "PendingResponse", "RequestHandler")
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+REQUEST_TIMEOUT: Final = 60.0
+"""Seconds that any one request may take if its caller set no tighter deadline. The slowest that was measured, `thread/start`
+with an unreachable catalogue host, took 6 s."""
+
+_OVERLOADED: Final = -32001
+_METHOD_NOT_FOUND: Final = -32601
+
+
+class RequestHandler(Protocol):
+    """Answers what the other side asks."""
+
+    def __call__(self, method: str, params: Mapping[str, Any]) -> Awaitable[Mapping[str, Any]]:
+        """The result to send back.
+
+        Raises:
+            RpcError: Sent back as the error.
+        """
+        ...
+
+
+class PendingResponse(Generic[R]):
+    """A request that was sent; `result` waits for its response."""
+
+    def __init__(self, dispatcher: Dispatcher, request_id: int, method: Method[Any, R]) -> None:
+        self._dispatcher = dispatcher
+        self._id = request_id
+        self._method = method
+        self._arrived = anyio.Event()
+        self._message: Mapping[str, Any] | None = None
+        self._error: CodexOAuthError | None = None
+
+    def settle(self, message: Mapping[str, Any]) -> None:
+        """The response is here."""
+        self._message = message
+        self._arrived.set()
+
+    def fail(self, error: CodexOAuthError) -> None:
+        """No response will come."""
+        self._error = error
+        self._arrived.set()
+
+    async def result(self, timeout: float = REQUEST_TIMEOUT) -> R:
+        """Wait for the response and check its shape.
+
+        Raises:
+            RpcError: The app-server refused the request.
+            ProtocolError: The response is not what the protocol says, or none came in time.
+            ServerCrashedError: The connection ended first.
+        """
+        try:
+            with anyio.fail_after(timeout):
+                await self._arrived.wait()
+        except TimeoutError as error:
+            raise ProtocolError(f"{self._method.name}: no response within {timeout:g} s") from error
+        finally:
+            self._dispatcher.forget(self._id)
+        if self._error is not None:
+            raise self._error
+        assert self._message is not None
+        if "error" in self._message:
+            raise _rpc_error(self._method.name, self._message["error"])
+        result = self._message.get("result")
+        check(self._method.result, result, self._method.name)
+        return result  # type: ignore[return-value]
+
+
+class Dispatcher:
+    """One side of a connection.
+
+    Args:
+        transport: Carries the lines.
+        on_notification: Called in the read loop for each notification, in order. It must not block.
+        on_request: Answers requests of the other side, each in a task of its own.
+        crash: Makes the error for waiters when the connection ends.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        on_notification: Callable[[str, Mapping[str, Any]], None],
+        on_request: RequestHandler,
+        crash: Callable[[], CodexOAuthError],
+    ) -> None:
+        self._transport = transport
+        self._on_notification = on_notification
+        self._on_request = on_request
+        self._crash = crash
+        self._ids = count(1)
+        self._pending: dict[int, PendingResponse[Any]] = {}
+        self._outgoing: deque[bytes] = deque()
+        self._wake = anyio.Event()
+        self._closed: CodexOAuthError | None = None
+        self.unreadable_lines = 0
+        """Lines of stdout that were not messages, and were passed over."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection has ended."""
+        return self._closed is not None
+
+    def send(self, method: Method[P, R], params: P) -> PendingResponse[R]:
+        """Send a request without waiting for its response, so that several can be under way.
+
+        Raises:
+            ServerCrashedError: The connection has ended.
+        """
+        if self._closed is not None:
+            raise self._closed
+        request_id = next(self._ids)
+        pending = PendingResponse(self, request_id, method)
+        self._pending[request_id] = pending
+        self._queue({"id": request_id, "method": method.name, "params": params})
+        return pending
+
+    async def request(self, method: Method[P, R], params: P, *, timeout: float = REQUEST_TIMEOUT) -> R:
+        """Send a request and wait for its result. Raises what `PendingResponse.result` raises."""
+        return await self.send(method, params).result(timeout)
+
+    def post(self, method: Method[P, Any], params: P) -> None:
+        """Send a request whose response nobody waits for. Nothing happens once the connection has ended."""
+        if self._closed is None:
+            self._queue({"id": next(self._ids), "method": method.name, "params": params})
+
+    def notify(self, method: str) -> None:
+        """Send a notification, which has no response."""
+        if self._closed is None:
+            self._queue({"method": method})
+
+    def forget(self, request_id: int) -> None:
+        """A late response to this request is to be dropped."""
+        self._pending.pop(request_id, None)
+
+    async def run(self) -> None:
+        """Read and write until the other side ends the connection, then wake everybody who waits.
+
+        Raises:
+            ProtocolError: A message without an end; the waiters get the same error.
+        """
+        error: CodexOAuthError | None = None
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._write)
+                try:
+                    while (line := await self._transport.receive()) is not None:
+                        self._dispatch(line, tasks)
+                except ProtocolError as bad:
+                    error = bad
+                tasks.cancel_scope.cancel()
+        finally:
+            self._close(error or self._crash())
+
+    def _close(self, error: CodexOAuthError) -> None:
+        self._closed = error
+        for pending in list(self._pending.values()):
+            pending.fail(error)
+        self._pending.clear()
+
+    def _queue(self, message: Mapping[str, Any]) -> None:
+        # One task writes: a caller that is cancelled in the middle of its line would break the stream for all the others.
+        # ensure_ascii stays on: a lone surrogate in a prompt then travels as its escape and cannot break the encoding.
+        self._outgoing.append(json.dumps(message, separators=(",", ":")).encode())
+        self._wake.set()
+
+    async def _write(self) -> None:
+        while True:
+            while self._outgoing:
+                try:
+                    await self._transport.send(self._outgoing.popleft())
+                except BrokenPipeError:
+                    # The read loop sees the end and tells everybody.
+                    return
+            self._wake = anyio.Event()
+            await self._wake.wait()
+
+    def _dispatch(self, line: bytes, tasks: anyio.abc.TaskGroup) -> None:
+        try:
+            message = json.loads(line)
+        except (ValueError, RecursionError):
+            message = None
+        if not isinstance(message, dict):
+            # A stray print must not end everything; whoever waits for a message that was meant has a deadline.
+            self.unreadable_lines += 1
+            return
+        method = message.get("method")
+        if isinstance(method, str):
+            params = message.get("params")
+            params = params if isinstance(params, dict) else {}
+            if "id" in message:
+                tasks.start_soon(self._answer, message["id"], method, params)
+            else:
+                self._on_notification(method, params)
+            return
+        request_id = message.get("id")
+        pending = self._pending.pop(request_id, None) if isinstance(request_id, int) else None
+        if pending is not None:
+            pending.settle(message)
+
+    async def _answer(self, request_id: Any, method: str, params: Mapping[str, Any]) -> None:
+        try:
+            result = await self._on_request(method, params)
+        except RpcError as error:
+            self._queue({"id": request_id, "error": {"code": error.rpc_code, "message": error.message}})
+        else:
+            self._queue({"id": request_id, "result": result})
+
+
+def unknown_method(method: str) -> RpcError:
+    """What a request is answered with that this side does not serve."""
+    return RpcError(f"not supported: {method}", rpc_code=_METHOD_NOT_FOUND)
+
+
+def _rpc_error(method: str, error: Any) -> RpcError:
+    if not isinstance(error, dict):
+        return RpcError(f"{method}: refused without a reason")
+    code = error.get("code")
+    code = code if isinstance(code, int) else 0
+    kind = ServerBusyError if code == _OVERLOADED else RpcError
+    return kind(f"{method}: {error.get('message') or 'refused'}"[:2000], rpc_code=code, data=error.get("data"))
+
+
+def crashed(returncode: int | None, stderr_tail: str) -> ServerCrashedError:
+    """The error for an app-server that went away."""
+    how = "closed its output" if returncode is None else f"ended with status {returncode}"
+    return ServerCrashedError(f"the app-server {how} in mid-conversation", exit_code=returncode, stderr_tail=stderr_tail)

@@ -1,0 +1,82 @@
+"""One call's use of an app-server, with the policies that apply within its deadline."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Any
+
+import anyio
+
+from codex_oauth.models import choose_effort, choose_model
+from codex_oauth.policy import Concurrency, Retry, Runner, StructuredOutput
+from codex_oauth.schema import OutputSpec
+from codex_oauth.server_process import ServerProcess
+from codex_oauth.session import Server, Session, TurnRequest, TurnResult, open_session
+from codex_oauth.trace import CallTrace
+from codex_oauth.types import Model
+
+__all__ = ("Lease",)
+
+
+class Lease:
+    """A `Runner` for one call: everything it starts for itself has ended when `run` returns."""
+
+    def __init__(
+        self, process: ServerProcess, limiter: anyio.Semaphore, trace: CallTrace, output: OutputSpec[Any]
+    ) -> None:
+        self._process = process
+        self._limiter = limiter
+        self._trace = trace
+        self._output = output
+
+    async def run(self, request: TurnRequest) -> TurnResult:
+        """Run the call on a session of its own, or on the shared one."""
+        binary, home = await self._process.ready()
+        preference = self._process.settings.model_preference
+        if home.models:
+            request = self._with_model(request, choose_model(home.models, request.model, preference))
+        async with AsyncExitStack() as stack:
+            turns = _Turns(self._process, self._process.server(binary, request if home.models else None), stack, self._trace)
+            if not home.models:
+                session = await turns.session(request)
+                request = self._with_model(request, choose_model(await session.models(), request.model, preference))
+            chain: Runner = StructuredOutput(Concurrency(Retry(turns), self._limiter), self._output)
+            return await chain.run(request)
+
+    def _with_model(self, request: TurnRequest, model: Model) -> TurnRequest:
+        effort = choose_effort(model, request.effort)
+        self._trace.effort = effort
+        self._trace.model = model.id
+        return replace(request, model=model.id, effort=effort)
+
+
+class _Turns:
+    """The innermost runner: gets a session, and another one if that has ended."""
+
+    def __init__(self, process: ServerProcess, server: Server, stack: AsyncExitStack, trace: CallTrace) -> None:
+        self._process = process
+        self._server = server
+        self._stack = stack
+        self._trace = trace
+        self._session: Session | None = None
+
+    async def run(self, request: TurnRequest) -> TurnResult:
+        session = await self.session(request)
+        result = await session.run(request)
+        if self._process.is_shared and request.thread is None:
+            # Kept until the call ends, since a repair goes on with it.
+            self._stack.callback(session.release, result.thread)
+        return result
+
+    async def session(self, request: TurnRequest) -> Session:
+        """The call's session."""
+        if self._session is None or not self._session.usable:
+            if self._process.is_shared:
+                self._session, warm = await self._process.shared_session(self._server, request.observer)
+                self._trace.warm = warm
+            else:
+                self._session = await self._stack.enter_async_context(open_session(self._server, request.observer))
+            self._trace.account = self._session.account
+            self._trace.codex_version = self._session.codex_version
+        return self._session

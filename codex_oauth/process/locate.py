@@ -1,0 +1,136 @@
+"""Find the codex binary, and know its version without starting it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from codex_oauth.config import Settings
+from codex_oauth.errors import CodexNotFoundError, UnsupportedCodexError
+
+__all__ = ("MINIMUM_VERSION", "Binary", "check_version", "find_binary", "run_codex")
+
+MINIMUM_VERSION: Final = (0, 159, 0)
+"""The first version whose hermetic turn was measured to carry no tool of its own (0.156 still lists its skills)."""
+
+_PROBE_TIMEOUT: Final = 20.0
+"""Seconds for a command that takes 8 to 40 ms; generous for a cold disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """A codex binary, and what tells it from another one put in its place.
+
+    Attributes:
+        path: Where it is, with links resolved (an npm `codex` is a link, and an upgrade moves the link's target).
+        size: In bytes.
+        mtime_ns: When it was last changed.
+        source: `option`, `bundled` or `PATH`.
+    """
+
+    path: Path
+    size: int
+    mtime_ns: int
+    source: str
+
+
+def find_binary(settings: Settings) -> Binary:
+    """The binary to use: the named one, else the bundled one (extra `bundled`), else `codex` on PATH.
+
+    Raises:
+        CodexNotFoundError: There is none, or the named one is not an executable file.
+    """
+    if settings.codex_bin is not None:
+        return _binary(settings.codex_bin, "option")
+    bundled = _bundled_path()
+    if bundled is not None:
+        return _binary(bundled, "bundled")
+    name = "codex.exe" if os.name == "nt" else "codex"
+    for folder in settings.inherited.get("PATH", os.defpath).split(os.pathsep):
+        candidate = Path(folder or os.curdir) / name
+        if os.access(candidate, os.X_OK) and candidate.is_file():
+            return _binary(candidate, "PATH")
+    raise CodexNotFoundError(
+        'no codex binary: not installed with the package and not on PATH. Install it: pip install "codex-oauth[bundled]"'
+    )
+
+
+def _bundled_path() -> Path | None:
+    # find_spec and a path, not an import: the package's own module costs more than the look-up.
+    spec = find_spec("codex_cli_bin")
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin).parent / "bin" / ("codex.exe" if os.name == "nt" else "codex")
+    return path if path.is_file() else None
+
+
+def _binary(path: Path, source: str) -> Binary:
+    try:
+        real = Path(os.path.realpath(path, strict=True))
+        stat = real.stat()
+    except OSError as error:
+        raise CodexNotFoundError(f"{path}: {error.strerror}; no codex binary there") from error
+    if not real.is_file() or not os.access(real, os.X_OK):
+        raise CodexNotFoundError(f"{path}: not an executable file; no codex binary there")
+    return Binary(path=real, size=stat.st_size, mtime_ns=stat.st_mtime_ns, source=source)
+
+
+def run_codex(binary: Binary, *arguments: str, home: Path, inherited: dict[str, str]) -> str:
+    """What a short codex command prints on stdout.
+
+    Raises:
+        UnsupportedCodexError: It failed, took too long, or could not be started.
+    """
+    command = f"{binary.path.name} {' '.join(arguments)}"
+    try:
+        done = subprocess.run(
+            [str(binary.path), *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_PROBE_TIMEOUT,
+            env={**inherited, "CODEX_HOME": str(home)},
+            cwd=home,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UnsupportedCodexError(
+            f"{binary.path}: `{command}` did not end within {_PROBE_TIMEOUT:.0f} s; is this codex?"
+        ) from error
+    except OSError as error:
+        raise UnsupportedCodexError(
+            f"{binary.path}: cannot be run: {error.strerror}. Is it built for this machine?"
+        ) from error
+    if done.returncode != 0:
+        raise UnsupportedCodexError(
+            f"{binary.path}: `{command}` failed with status {done.returncode}; "
+            f"a codex of version {_dotted(MINIMUM_VERSION)} or later is needed",
+            exit_code=done.returncode,
+            stderr_tail=done.stderr.decode("utf-8", "replace")[-2000:],
+        )
+    return done.stdout.decode("utf-8", "replace")
+
+
+def check_version(binary: Binary, printed: str) -> str:
+    """The version in what `codex --version` printed.
+
+    Raises:
+        UnsupportedCodexError: It is not codex, or too old.
+    """
+    found = re.search(r"\b(\d+)\.(\d+)\.(\d+)\S*", printed)
+    if found is None or "codex" not in printed:
+        raise UnsupportedCodexError(f"{binary.path}: `--version` does not answer like codex")
+    if tuple(int(part) for part in found.groups()) < MINIMUM_VERSION:
+        raise UnsupportedCodexError(
+            f"{binary.path}: codex {found.group()} is too old; {_dotted(MINIMUM_VERSION)} or later is needed. "
+            'Install one: pip install "codex-oauth[bundled]"'
+        )
+    return found.group()
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))

@@ -1,0 +1,180 @@
+"""What a caller wants back, compiled once: the schema that goes out, and the way from a reply to a value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast, overload
+
+from codex_oauth.errors import OutputSchemaError, OutputValidationError
+from codex_oauth.schema.decode import DecodeError, decode
+from codex_oauth.schema.dialect import read_schema
+from codex_oauth.schema.mapping import Mapping as SchemaMapping
+from codex_oauth.schema.mapping import map_schema
+from codex_oauth.schema.plan import Trail, UndoError
+from codex_oauth.schema.report import format_error, format_errors
+from codex_oauth.types import JSONValue
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+__all__ = ("OutputSpec", "output_spec")
+
+T = TypeVar("T")
+
+# Enough for the output types of a program; bounded, because a type can be made in a loop.
+_CACHED = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OutputSpec(Generic[T]):
+    """An output type, ready for use: immutable, and safe to share between calls, tasks and threads.
+
+    Attributes:
+        wire_schema: The strict schema to send; None for plain text. It is shared, so it must not be changed.
+    """
+
+    wire_schema: dict[str, JSONValue] | None
+    _mapping: SchemaMapping | None = field(default=None, repr=False)
+    _build: Callable[[JSONValue, Trail, str], T] | None = field(default=None, repr=False)
+    _dump: Callable[[T], JSONValue] | None = field(default=None, repr=False)
+
+    def parse(self, reply: str) -> T:
+        """Turn a reply into a value of the output type.
+
+        The reply has to be one JSON value and nothing else, in the shape of `wire_schema`. The one leniency: a
+        property that the output type does not require may be missing where the wire schema asks for null.
+
+        Raises:
+            OutputValidationError: It does not fit. The places in `errors` are JSON Pointers into the reply.
+        """
+        if self._mapping is None:
+            return cast(T, reply)
+        try:
+            value, trail = self._read(self._mapping, reply)
+            return self._build(value, trail, reply) if self._build is not None else cast(T, value)
+        except RecursionError:
+            # Not chained: the frames of the traceback would carry the reply's values.
+            _refuse(reply, ("/: nested too deeply",))
+
+    def render(self, output: T) -> str:
+        """Write a value as the model would: for an example in a prompt, or a reply in a test.
+
+        A property that is optional and nullable cannot be told apart on the wire, and comes back as null.
+
+        Raises:
+            OutputValidationError: The value does not fit the output type.
+        """
+        if self._mapping is None:
+            return cast(str, output)
+        value = self._dump(output) if self._dump is not None else cast(JSONValue, output)
+        errors = format_errors(self._mapping.checks.own_errors(value))
+        if errors:
+            _refuse("", errors)
+        return json.dumps(self._mapping.plan.encode(value), ensure_ascii=False)
+
+    def _read(self, mapping: SchemaMapping, reply: str) -> tuple[JSONValue, Trail]:
+        try:
+            written = decode(reply)
+        except DecodeError as error:
+            _refuse(reply, (format_error((), str(error)),))
+        errors = format_errors(mapping.checks.wire_errors(written))
+        if errors:
+            _refuse(reply, errors)
+        trail = Trail()
+        if not mapping.changed:
+            value = written
+        else:
+            try:
+                value = mapping.plan.undo(written, trail)
+            except UndoError as error:
+                _refuse(reply, (format_error(error.path, error.message),))
+        errors = format_errors(mapping.checks.own_errors(value), trail)
+        if errors:
+            _refuse(reply, errors)
+        return value, trail
+
+
+def _refuse(reply: str, errors: tuple[str, ...]) -> NoReturn:
+    count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+    raise OutputValidationError(
+        f"the reply does not fit the output schema ({count})", reply=reply, errors=errors
+    ) from None
+
+
+@overload
+def output_spec(output: type[str] | None) -> OutputSpec[str]: ...
+@overload
+def output_spec(output: type[T]) -> OutputSpec[T]: ...
+@overload
+def output_spec(output: TypeAdapter[T]) -> OutputSpec[T]: ...
+@overload
+def output_spec(output: Mapping[str, Any]) -> OutputSpec[JSONValue]: ...
+@overload
+def output_spec(output: object) -> OutputSpec[Any]: ...
+def output_spec(output: object) -> OutputSpec[Any]:
+    """Compile an output type; the same one is compiled once.
+
+    Args:
+        output: None or `str` for plain text; a mapping that is a JSON Schema; or a type: a pydantic model, a
+            dataclass, a `TypedDict`, a `NamedTuple`, an enum, `list[...]`, a union, or a `TypeAdapter` of any type.
+
+    Raises:
+        OutputSchemaError: The type has no JSON Schema, the schema is not valid, or it has no strict form.
+    """
+    if output is None or output is str:
+        return _TEXT
+    try:
+        if isinstance(output, Mapping):
+            return _from_schema(_as_text(cast(Mapping[str, object], output)))
+        # By its text too: int | str and str | int are equal, and yet not the same question.
+        return _from_type(output, repr(output))
+    except RecursionError:
+        raise OutputSchemaError("#: the schema is nested too deeply; use $defs and $ref for what repeats") from None
+
+
+_TEXT: OutputSpec[Any] = OutputSpec(None)
+
+
+def _as_text(schema: Mapping[str, object]) -> str:
+    try:
+        return json.dumps(schema, allow_nan=False, default=_plain)
+    except (TypeError, ValueError) as error:
+        raise OutputSchemaError(f"#: the schema is not JSON: {error}") from None
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(cast(Mapping[object, object], value))
+    raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
+
+
+@lru_cache(maxsize=_CACHED)
+def _from_schema(text: str) -> OutputSpec[JSONValue]:
+    # Read back from text, so that a later change of the caller's dict changes nothing here.
+    mapping = map_schema(read_schema(cast(JSONValue, json.loads(text))))
+    return OutputSpec(mapping.wire, mapping)
+
+
+def _from_type(output: object, text: str) -> OutputSpec[Any]:
+    try:
+        return _from_hashable(output, text)
+    except TypeError:
+        # Annotated[...] with an unhashable value inside: compiled for each use.
+        return _compile_type(output)
+
+
+@lru_cache(maxsize=_CACHED)
+def _from_hashable(output: object, text: str) -> OutputSpec[Any]:
+    del text
+    return _compile_type(output)
+
+
+def _compile_type(output: object) -> OutputSpec[Any]:
+    from codex_oauth.schema.typed import describe_type
+
+    schema, build, dump = describe_type(output)
+    mapping = map_schema(read_schema(schema))
+    return OutputSpec(mapping.wire, mapping, build, dump)

@@ -1,0 +1,179 @@
+"""The app-server's failures as this package's exceptions.
+
+The table is what codex 0.163 and 0.169 were measured to answer for each failure of the service. Several causes share one
+`codexErrorInfo`; those are told apart by the message, whose wording is codex's own, and then by the last rate-limit
+snapshot.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from codex_oauth.errors import (
+    AccountCheckError,
+    CodexOAuthError,
+    ContextWindowExceededError,
+    CredentialRejectedError,
+    IncompleteReplyError,
+    InvalidRequestError,
+    ModelNotSupportedError,
+    OverloadedError,
+    PlanNotIncludedError,
+    PolicyBlockedError,
+    QuotaExceededError,
+    RateLimitedError,
+    ReauthenticationReason,
+    ReauthenticationRequired,
+    RpcError,
+    StreamDisconnectedError,
+    TooManyRequestsError,
+    TurnError,
+    TurnFailedError,
+    UpstreamHTTPError,
+    UpstreamServerError,
+    UsageLimitError,
+    UsageLimitReachedError,
+    WorkspaceCreditsError,
+)
+
+__all__ = ("RateLimits", "account_failure", "cleaned", "error_info", "turn_failure")
+
+_SECRET: Final = re.compile(
+    r"eyJ[\w-]{8,}(?:\.[\w-]+)*|\b(?:sk|rt|at)[-_][\w-]{8,}|(?i:bearer)\s+\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
+)
+_MESSAGE_LENGTH: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """The last rate-limit snapshot: the window that is used up, if one is."""
+
+    plan: str | None = None
+    resets_at: int | None = None
+    window: int | None = None
+
+    def updated(self, snapshot: Mapping[str, Any]) -> RateLimits:
+        """With what a sparse `account/rateLimits/updated` says; what it leaves out stays as it was."""
+        plan = snapshot.get("planType")
+        result = RateLimits(plan if isinstance(plan, str) else self.plan, self.resets_at, self.window)
+        for name in ("primary", "secondary"):
+            window = snapshot.get(name)
+            if not isinstance(window, dict) or not isinstance(window.get("usedPercent"), int | float):
+                continue
+            if window["usedPercent"] >= 100:
+                resets, length = window.get("resetsAt"), window.get("windowDurationMins")
+                return RateLimits(
+                    result.plan,
+                    resets if isinstance(resets, int) else None,
+                    length if isinstance(length, int) else None,
+                )
+        return result
+
+
+def cleaned(message: object) -> str:
+    """A foreign message fit for an error text: one line, bounded, without tokens and e-mail addresses."""
+    text = _SECRET.sub("[removed]", " ".join(str(message).split()))
+    return text if len(text) <= _MESSAGE_LENGTH else text[: _MESSAGE_LENGTH - 1] + "…"
+
+
+def error_info(info: object) -> tuple[str | None, int | None]:
+    """`codexErrorInfo` as its name and an HTTP status: a string, or an object with one key, or something newer."""
+    if isinstance(info, str):
+        return info, None
+    if isinstance(info, dict) and info:
+        name, detail = next(iter(info.items()))
+        status = detail.get("httpStatusCode") if isinstance(detail, dict) else None
+        return str(name), status if isinstance(status, int) else None
+    return None, None
+
+
+def turn_failure(error: Mapping[str, Any] | None, limits: RateLimits, model: str | None) -> CodexOAuthError:
+    """The exception for the `error` of a failed turn."""
+    raw = str((error or {}).get("message") or "the turn failed without a message")
+    name, status = error_info((error or {}).get("codexErrorInfo"))
+    message = cleaned(raw)
+    match name:
+        case "usageLimitExceeded":
+            return _usage(raw, message, name, limits)
+        case "unauthorized":
+            return ReauthenticationRequired(
+                f"the sign-in is no longer accepted: {message}", reason=_reason(raw)
+            )
+        case "rateLimitExceeded":
+            return RateLimitedError(message, codex_error_info=name, http_status=status)
+        case "responseTooManyFailedAttempts" if status == 429:
+            return TooManyRequestsError(message, codex_error_info=name, http_status=status)
+        case "httpConnectionFailed" | "responseTooManyFailedAttempts" if status == 401:
+            return CredentialRejectedError(message, codex_error_info=name, http_status=status)
+        case "httpConnectionFailed" | "responseTooManyFailedAttempts" if status is not None:
+            return UpstreamHTTPError(message, codex_error_info=name, http_status=status)
+        case "contextWindowExceeded":
+            return ContextWindowExceededError(message, codex_error_info=name)
+        case "serverOverloaded":
+            return OverloadedError(message, codex_error_info=name, http_status=status)
+        case "internalServerError":
+            return UpstreamServerError(message, codex_error_info=name, http_status=status)
+        case "cyberPolicy" | "misalignmentPolicyViolation":
+            return PolicyBlockedError(message, codex_error_info=name)
+        case "badRequest":
+            return InvalidRequestError(message, codex_error_info=name, http_status=400)
+        case "responseStreamDisconnected" | "responseStreamConnectionFailed" | "httpConnectionFailed":
+            return StreamDisconnectedError(message, codex_error_info=name, http_status=status)
+        case "other" | None:
+            return _other(raw, message, name, model)
+        case _:
+            return TurnFailedError(f"{name}: {message}", codex_error_info=name, http_status=status)
+
+
+def _usage(raw: str, message: str, name: str, limits: RateLimits) -> UsageLimitError:
+    text = raw.replace("’", "'").lower()
+    kind: type[UsageLimitError]
+    if "to use codex with your chatgpt plan" in text:
+        kind = PlanNotIncludedError
+    elif text.startswith("quota exceeded"):
+        kind = QuotaExceededError
+    elif "out of credits" in text or "spend cap" in text:
+        kind = WorkspaceCreditsError
+    else:
+        kind = UsageLimitReachedError
+    resets = limits.resets_at if kind is UsageLimitReachedError else None
+    window = limits.window if kind is UsageLimitReachedError else None
+    return kind(message, codex_error_info=name, http_status=429, resets_at=resets, window=window, plan=limits.plan)
+
+
+def _reason(raw: str) -> ReauthenticationReason:
+    if "has expired" in raw:
+        return "expired"
+    if "already used" in raw:
+        return "reused"
+    if "revoked" in raw:
+        return "revoked"
+    return "other"
+
+
+_UNSUPPORTED_MODEL: Final = re.compile(r"The '([^']+)' model is not supported")
+_INCOMPLETE: Final = re.compile(r"Incomplete response returned, reason: (\S+)")
+
+
+def _other(raw: str, message: str, name: str | None, model: str | None) -> TurnError:
+    # "other" is what codex says when the service's answer reached it as text.
+    if found := _UNSUPPORTED_MODEL.search(raw):
+        return ModelNotSupportedError(message, codex_error_info=name, http_status=400, model=found.group(1) or model)
+    if found := _INCOMPLETE.search(raw):
+        return IncompleteReplyError(message, codex_error_info=name, reason=found.group(1))
+    if raw.startswith("stream disconnected") or "error sending request" in raw:
+        return StreamDisconnectedError(message, codex_error_info=name)
+    if raw.lstrip().startswith("{") or "invalid" in raw.lower():
+        return InvalidRequestError(message, codex_error_info=name, http_status=400)
+    return TurnFailedError(message, codex_error_info=name)
+
+
+def account_failure(error: RpcError) -> CodexOAuthError:
+    """The exception for a refused `account/read`."""
+    if "workspace routing discovery failed" in error.message:
+        # -32603 with this text: the account service could not be reached. That is not the same as signed out.
+        return AccountCheckError(f"who would pay could not be found out: {cleaned(error.message)}")
+    return error

@@ -1,0 +1,53 @@
+"""The account gate: who would pay, decided before a turn may start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codex_oauth.errors import NotLoggedInError, ReauthenticationRequired, WrongAccountError
+from codex_oauth.types import Account
+
+if TYPE_CHECKING:
+    from codex_oauth.protocol import GetAccountResponse
+
+__all__ = ("read_account", "require_plan")
+
+
+def read_account(answer: GetAccountResponse) -> Account | None:
+    """The account in an `account/read` answer; None when nobody is signed in."""
+    account = answer.get("account")
+    if account is None:
+        return None
+    if account["type"] == "chatgpt":
+        return Account(kind="chatgpt", plan=account["planType"], email=account["email"])
+    return Account(kind=account["type"])
+
+
+def require_plan(account: Account | None, *, sign_in: str, was_signed_in: bool) -> Account:
+    """The account, if it is a ChatGPT plan.
+
+    Without this check an unauthenticated request would go out: codex accepts `turn/start` when nobody is signed in, and
+    sends it to api.openai.com.
+
+    Args:
+        account: What the app-server said.
+        sign_in: The command that signs in on this home.
+        was_signed_in: Whether the home holds a sign-in, which the app-server then did not accept.
+
+    Raises:
+        NotLoggedInError: Nobody is signed in.
+        ReauthenticationRequired: The home's sign-in is no longer accepted.
+        WrongAccountError: Somebody is, but not with a plan.
+    """
+    if account is None:
+        if was_signed_in:
+            raise ReauthenticationRequired(f"the sign-in of this home is no longer accepted; sign in again: {sign_in}")
+        raise NotLoggedInError(f"not signed in; sign in with your ChatGPT plan: {sign_in}")
+    # `chatgptAuthTokens` is reported as `chatgpt` too: what counts is that a plan pays.
+    if account.kind != "chatgpt":
+        raise WrongAccountError(
+            f"this home is signed in with {account.kind}, which would be billed, and not with a ChatGPT plan; "
+            f"sign in with the plan: {sign_in}",
+            account=account.kind,
+        )
+    return account

@@ -1,0 +1,36 @@
+"""What the app-server is answered when it asks: no, in the form that each question wants.
+
+A caller that accepted by default would let a model run commands. Nothing here can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from codex_oauth.jsonrpc import unknown_method
+
+__all__ = ("decline",)
+
+_REFUSALS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "item/commandExecution/requestApproval": {"decision": "decline"},
+    "item/fileChange/requestApproval": {"decision": "decline"},
+    "item/permissions/requestApproval": {"permissions": {}},
+    "item/tool/requestUserInput": {"answers": {}},
+    "item/tool/call": {"success": False, "contentItems": [{"type": "inputText", "text": "this tool is not available"}]},
+    "mcpServer/elicitation/request": {"action": "decline"},
+    "applyPatchApproval": {"decision": "abort"},
+    "execCommandApproval": {"decision": "abort"},
+}
+
+
+async def decline(method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Refuse a server request.
+
+    Raises:
+        RpcError: The request has no form of refusal, or is not known; it is answered with an error.
+    """
+    refusal = _REFUSALS.get(method)
+    if refusal is None:
+        raise unknown_method(method)
+    return refusal

@@ -1,0 +1,295 @@
+"""A typed conversation with one app-server: handshake, account, threads, turns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import anyio.abc
+
+from codex_oauth.errors import CodexOAuthError, ForeignInstructionsError, RpcError, ServerCrashedError
+from codex_oauth.events import Observer, PhaseReached
+from codex_oauth.jsonrpc import Dispatcher, PendingResponse, crashed
+from codex_oauth.process import Child, CommandSpec, spawn
+from codex_oauth.protocol import (
+    ACCOUNT_READ,
+    INITIALIZE,
+    INITIALIZED,
+    MODEL_LIST,
+    THREAD_START,
+    THREAD_UNSUBSCRIBE,
+)
+from codex_oauth.session.failures import RateLimits, account_failure
+from codex_oauth.session.gate import read_account, require_plan
+from codex_oauth.session.replies import decline
+from codex_oauth.session.request import Thread, TurnRequest, TurnResult, ignore
+from codex_oauth.session.router import Router
+from codex_oauth.session.turn import run_turn
+from codex_oauth.transport import StdioTransport
+from codex_oauth.types import Account, Model
+
+if TYPE_CHECKING:
+    from codex_oauth.protocol import ThreadStartParams, ThreadStartResponse
+
+__all__ = ("Server", "Session", "open_session")
+
+_CLIENT_NAME: Final = "codex_oauth"
+# It becomes the `originator` header: our own name, never that of a first-party client.
+
+_SILENCED: Final = [
+    "remoteControl/status/changed",
+    "mcpServer/startupStatus/updated",
+    "thread/started",
+    "thread/settings/updated",
+    "thread/status/changed",
+]
+"""Notifications that nothing here reads."""
+
+STOP_PATIENCE: Final = 0.3
+"""Seconds to wait for an app-server to end. It takes 20 to 40 ms, unless a token refresh is in flight or it hangs; a
+watchdog then gives it the time that it may need, and the caller goes on."""
+
+_STUCK: Final = 5.0
+"""Seconds that an interrupted turn may take to end before its process is given up. 6 ms were measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """An app-server to start.
+
+    Attributes:
+        command: The process.
+        cwd: The folder that threads are told; empty, and our own.
+        sign_in: The command that signs in on its home, for error messages.
+        signed_in: Whether the home holds a ChatGPT sign-in. If not, nothing is sent before the account is known.
+    """
+
+    command: CommandSpec
+    sign_in: str
+    signed_in: bool
+    first: TurnRequest | None = field(default=None, repr=False)
+
+
+class Session:
+    """A running app-server that has said who it is and who pays. Made by `open_session`.
+
+    Attributes:
+        account: Who pays.
+        codex_version: The version that the app-server gave for itself.
+        limits: The last rate-limit snapshot.
+    """
+
+    def __init__(self, server: Server, child: Child, tasks: anyio.abc.TaskGroup) -> None:
+        self._server = server
+        self._child = child
+        self._tasks = tasks
+        self._ahead: tuple[Mapping[str, Any], PendingResponse[ThreadStartResponse]] | None = None
+        self._ended = anyio.Event()
+        self.router = Router()
+        self.dispatcher = Dispatcher(
+            StdioTransport(child), on_notification=self._notified, on_request=decline, crash=self._crash
+        )
+        self.account = Account(kind="unknown")
+        self.codex_version: str | None = None
+        self.limits = RateLimits()
+
+    @property
+    def usable(self) -> bool:
+        """Whether another call may be made on it."""
+        return not self.dispatcher.closed
+
+    async def wait_ended(self) -> None:
+        """Wait until the app-server is gone."""
+        await self._ended.wait()
+
+    async def handshake(self, observer: Observer) -> None:
+        """Say hello, and find out who pays. What can be asked at once is.
+
+        Raises:
+            AccountError: Nobody's plan would pay.
+            RpcError, ProtocolError, ServerCrashedError: The app-server cannot be talked to.
+        """
+        server, dispatcher = self._server, self.dispatcher
+        hello = dispatcher.send(
+            INITIALIZE,
+            {
+                "clientInfo": {"name": _CLIENT_NAME, "title": "codex_oauth", "version": _package_version()},
+                "capabilities": {"experimentalApi": True, "optOutNotificationMethods": _SILENCED},
+            },
+        )
+        dispatcher.notify(INITIALIZED)
+        who = dispatcher.send(ACCOUNT_READ, {})
+        if server.first is not None and server.signed_in:
+            # Only with a sign-in: starting a thread opens a connection to the model's service.
+            params = _thread_params(server, server.first)
+            self._ahead = (params, dispatcher.send(THREAD_START, params))
+        agent = (await hello.result())["userAgent"]
+        self.codex_version = agent.split("/", 1)[-1].split(" ", 1)[0] or None
+        observer(PhaseReached("initialize", time.perf_counter(), codex_version=self.codex_version))
+        try:
+            answer = await who.result()
+        except RpcError as error:
+            raise account_failure(error) from error
+        self.account = require_plan(
+            read_account(answer), sign_in=server.sign_in, was_signed_in=server.signed_in
+        )
+        observer(PhaseReached("account", time.perf_counter(), account=self.account))
+
+    async def run(self, request: TurnRequest) -> TurnResult:
+        """Run a turn, on a new thread unless the request names one.
+
+        Raises what `run_turn` raises, and ForeignInstructionsError.
+        """
+        thread = request.thread or await self.start_thread(request)
+        try:
+            return await run_turn(self, thread, request)
+        except ServerCrashedError as error:
+            raise self._with_status(error) from error
+
+    async def start_thread(self, request: TurnRequest) -> Thread:
+        """A thread with the request's instructions and model.
+
+        Raises:
+            ForeignInstructionsError: Other instructions than the caller's would reach the model.
+            RpcError, ProtocolError, ServerCrashedError: It could not be started.
+        """
+        params = _thread_params(self._server, request)
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[0] == params:
+            answer = await ahead[1].result()
+        else:
+            answer = await self.dispatcher.request(THREAD_START, params)
+        sources = tuple(answer.get("instructionSources", ()))
+        if sources:
+            self.release(Thread(answer["thread"]["id"], answer["model"]))
+            raise ForeignInstructionsError(
+                f"the app-server would add {', '.join(sources)} to the prompt; move it away", sources=sources
+            )
+        request.observer(PhaseReached("thread", time.perf_counter(), model=answer["model"]))
+        return Thread(answer["thread"]["id"], answer["model"])
+
+    def release(self, thread: Thread) -> None:
+        """Let go of a thread. It unloads at once (`thread_unload_delay_secs = 0`)."""
+        self.dispatcher.post(THREAD_UNSUBSCRIBE, {"threadId": thread.id})
+
+    async def models(self) -> tuple[Model, ...]:
+        """Every model that the app-server lists, hidden ones included."""
+        found: list[Model] = []
+        cursor: str | None = None
+        while True:
+            page = await self.dispatcher.request(MODEL_LIST, {"includeHidden": True, "cursor": cursor})
+            found += [
+                Model(
+                    id=model["id"],
+                    name=model["displayName"],
+                    description=model["description"],
+                    efforts=tuple(option["reasoningEffort"] for option in model["supportedReasoningEfforts"]),
+                    default_effort=model["defaultReasoningEffort"],
+                    default=model["isDefault"],
+                    hidden=model["hidden"],
+                )
+                for model in page["data"]
+            ]
+            cursor = page.get("nextCursor")
+            if not cursor:
+                return tuple(found)
+
+    def suspect(self, thread_id: str) -> None:
+        """A turn was told to stop and has not said that it did: give it a little longer, then end the process."""
+        self._tasks.start_soon(self._end_if_stuck, thread_id)
+
+    async def _end_if_stuck(self, thread_id: str) -> None:
+        with self.router.open(thread_id) as route, anyio.move_on_after(_STUCK):
+            try:
+                while (await route.next()).method != "turn/completed":
+                    pass
+            except CodexOAuthError:
+                pass
+            return
+        await self._child.stop()
+
+    def _notified(self, method: str, params: Mapping[str, Any]) -> None:
+        if method == "account/rateLimits/updated" and isinstance(params.get("rateLimits"), dict):
+            # Read without a check of its shape: a fault here would end the read loop, and with it every other call.
+            self.limits = self.limits.updated(params["rateLimits"])
+        self.router.deliver(method, params)
+
+    def _crash(self) -> CodexOAuthError:
+        error = crashed(self._child.returncode, self._child.stderr_tail)
+        self.router.end(error)
+        self._ended.set()
+        return error
+
+    def _with_status(self, error: ServerCrashedError) -> ServerCrashedError:
+        # The end of its output comes a moment before the process can be waited for and its last words are read.
+        return crashed(self._child.returncode, self._child.stderr_tail) if error.exit_code is None else error
+
+
+@asynccontextmanager
+async def open_session(
+    server: Server, observer: Observer = ignore, *, patience: float = STOP_PATIENCE
+) -> AsyncIterator[Session]:
+    """Start an app-server, and end it on leaving.
+
+    Args:
+        server: What to start.
+        observer: Told when the process runs, has answered, and has said who pays.
+        patience: Seconds that ending it may take; after that a watchdog ends it.
+
+    Raises:
+        ProcessError, RpcError, ProtocolError, AccountError: As `Session.handshake`.
+    """
+    child = spawn(server.command)
+    observer(PhaseReached("spawn", time.perf_counter()))
+    try:
+        try:
+            async with anyio.create_task_group() as tasks:
+                session = Session(server, child, tasks)
+                tasks.start_soon(child.drain_stderr)
+                tasks.start_soon(session.dispatcher.run)
+                try:
+                    await session.handshake(observer)
+                    yield session
+                finally:
+                    # While the read loop still runs, so that the child can write what it has to say and go.
+                    await child.stop(patience=patience)
+                    tasks.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            # The tasks above keep their errors to themselves: the one in the group is the caller's own.
+            raise _only(group) from None
+    finally:
+        await child.stop(patience=patience)
+
+
+def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    inner = group.exceptions[0]
+    return _only(inner) if isinstance(inner, BaseExceptionGroup) else inner
+
+
+def _thread_params(server: Server, request: TurnRequest) -> ThreadStartParams:
+    params: ThreadStartParams = {
+        # Empty, not absent: absent means codex's own prompt of 21,769 characters, empty means no message at all.
+        "baseInstructions": request.instructions or "",
+        "cwd": str(server.command.cwd),
+        # No environment: nothing that a tool could run in, and no text about one.
+        "environments": [],
+        # Nothing about it is written to disk.
+        "ephemeral": True,
+        "approvalPolicy": "never",
+        "sandbox": "read-only",
+    }
+    if request.model is not None:
+        params["model"] = request.model
+    return params
+
+
+def _package_version() -> str:
+    try:
+        return version("codex-oauth")
+    except PackageNotFoundError:
+        return "0"

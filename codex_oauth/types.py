@@ -1,0 +1,138 @@
+"""The values that calls take and give back: frozen, and without content in their `repr`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Generic, TypeAlias
+
+from typing_extensions import TypeVar
+
+__all__ = ("Account", "JSONValue", "Model", "Reply", "Timing", "Usage")
+
+JSONValue: TypeAlias = "None | bool | int | float | str | list[JSONValue] | dict[str, JSONValue]"
+
+T_co = TypeVar("T_co", covariant=True, default=str)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Who pays for a call.
+
+    Attributes:
+        kind: `chatgpt` for a plan; otherwise the app-server's word, such as `apiKey`.
+        plan: The plan, such as `plus`; None where the kind has none.
+        email: The address of the sign-in, where the app-server told it. Kept out of `repr`.
+    """
+
+    kind: str
+    plan: str | None = None
+    email: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens, added up over the turns of a call (a repair is a second turn).
+
+    Attributes:
+        input: All input tokens, cached ones included.
+        cached: Those of `input` that came from the service's cache.
+        output: All output tokens, reasoning included.
+        reasoning: Those of `output` that were reasoning.
+    """
+
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+    @property
+    def total(self) -> int:
+        """Input and output together."""
+        return self.input + self.output
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            input=self.input + other.input,
+            cached=self.cached + other.cached,
+            output=self.output + other.output,
+            reasoning=self.reasoning + other.reasoning,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """When a call reached each phase, in milliseconds since it began; None for a phase that it did not pass.
+
+    A call on a process that was already running has no `spawn`, `initialize` or `account` of its own.
+
+    Attributes:
+        spawn: The process was started.
+        initialize: The app-server answered the handshake.
+        account: It said who pays.
+        thread: The thread existed.
+        first_event: The first notification about the turn arrived.
+        first_text: The first piece of the reply's text arrived.
+        completed: The (last) turn completed.
+        total: The call returned.
+    """
+
+    spawn: float | None = None
+    initialize: float | None = None
+    account: float | None = None
+    thread: float | None = None
+    first_event: float | None = None
+    first_text: float | None = None
+    completed: float | None = None
+    total: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A model that the account may be offered.
+
+    Attributes:
+        id: What `model=` takes.
+        name: For people.
+        description: One line for people.
+        efforts: The reasoning efforts it lists, lowest first.
+        default_effort: The effort that the service would use by itself.
+        default: Whether it is the account's default.
+        hidden: Whether it is kept out of model pickers.
+    """
+
+    id: str
+    name: str
+    description: str
+    efforts: tuple[str, ...]
+    default_effort: str | None
+    default: bool
+    hidden: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply(Generic[T_co]):
+    """What a call gives back.
+
+    Attributes:
+        output: The value: an instance of the given type, the JSON value for a schema given as a dict, or the text.
+        text: The final message as the model wrote it.
+        usage: Tokens.
+        model: The model that ran, which the service may have changed (`model/rerouted`).
+        effort: The reasoning effort that was asked for.
+        account: Who paid.
+        timing: Milliseconds, phase by phase.
+        repaired: Whether the first reply did not fit and a second turn mended it.
+        warm: Whether a process that was already running served the call.
+        turn_id: The (last) turn's id.
+    """
+
+    output: T_co = field(repr=False)
+    text: str = field(repr=False)
+    usage: Usage
+    model: str
+    effort: str | None
+    account: Account
+    timing: Timing
+    repaired: bool
+    warm: bool
+    turn_id: str
