@@ -1,1 +1,202 @@
-"""x"""
+"""Your ChatGPT plan as a safe, fast, structured LLM call, through the official `codex app-server`.
+
+from codex_oauth import Codex
+
+with Codex() as codex:
+    reply = codex.complete("Name three primes above 100.", output={"type": "array", "items": {"type": "integer"}})
+    print(reply.output, reply.account.plan)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from codex_oauth.client import AsyncCodex
+    from codex_oauth.errors import (
+        AccountCheckError,
+        AccountError,
+        CodexNotFoundError,
+        CodexOAuthError,
+        ConfigurationError,
+        ContextWindowExceededError,
+        CredentialRejectedError,
+        DeadlineExceededError,
+        EmptyReplyError,
+        ForbiddenItemError,
+        ForeignInstructionsError,
+        IncompleteReplyError,
+        InvalidRequestError,
+        LineTooLongError,
+        ModelNotSupportedError,
+        NetworkUnavailableError,
+        NotLoggedInError,
+        OutputSchemaError,
+        OutputValidationError,
+        OverloadedError,
+        PlanNotIncludedError,
+        PolicyBlockedError,
+        ProcessError,
+        ProtocolError,
+        QuotaExceededError,
+        RateLimitedError,
+        ReauthenticationRequired,
+        RpcError,
+        ServerBusyError,
+        ServerCrashedError,
+        StreamDisconnectedError,
+        TooManyRequestsError,
+        TurnError,
+        TurnFailedError,
+        TurnInterruptedError,
+        UnknownModelError,
+        UnsupportedCodexError,
+        UpstreamHTTPError,
+        UpstreamServerError,
+        UsageLimitError,
+        UsageLimitReachedError,
+        WorkspaceCreditsError,
+        WrongAccountError,
+    )
+    from codex_oauth.events import (
+        Event,
+        ItemCompleted,
+        ItemStarted,
+        MessageCompleted,
+        ModelRerouted,
+        PhaseReached,
+        ReasoningDelta,
+        RepairStarted,
+        RetryScheduled,
+        ServerRetrying,
+        TextDelta,
+        TurnCompleted,
+        TurnStarted,
+        UnknownEvent,
+        UsageUpdated,
+        WarningReceived,
+    )
+    from codex_oauth.gate import PermissionRequest, Verdict, classify
+    from codex_oauth.stream import ReplyStream
+    from codex_oauth.sync_client import Codex, SyncReplyStream
+    from codex_oauth.types import Account, Model, Reply, Timing, Usage
+
+__all__ = (
+    "Account",
+    "AccountCheckError",
+    "AccountError",
+    "AsyncCodex",
+    "Codex",
+    "CodexNotFoundError",
+    "CodexOAuthError",
+    "ConfigurationError",
+    "ContextWindowExceededError",
+    "CredentialRejectedError",
+    "DeadlineExceededError",
+    "EmptyReplyError",
+    "Event",
+    "ForbiddenItemError",
+    "ForeignInstructionsError",
+    "IncompleteReplyError",
+    "InvalidRequestError",
+    "ItemCompleted",
+    "ItemStarted",
+    "LineTooLongError",
+    "MessageCompleted",
+    "Model",
+    "ModelNotSupportedError",
+    "ModelRerouted",
+    "NetworkUnavailableError",
+    "NotLoggedInError",
+    "OutputSchemaError",
+    "OutputValidationError",
+    "OverloadedError",
+    "PermissionRequest",
+    "PhaseReached",
+    "PlanNotIncludedError",
+    "PolicyBlockedError",
+    "ProcessError",
+    "ProtocolError",
+    "QuotaExceededError",
+    "RateLimitedError",
+    "ReasoningDelta",
+    "ReauthenticationRequired",
+    "RepairStarted",
+    "Reply",
+    "ReplyStream",
+    "RetryScheduled",
+    "RpcError",
+    "ServerBusyError",
+    "ServerCrashedError",
+    "ServerRetrying",
+    "StreamDisconnectedError",
+    "SyncReplyStream",
+    "TextDelta",
+    "Timing",
+    "TooManyRequestsError",
+    "TurnCompleted",
+    "TurnError",
+    "TurnFailedError",
+    "TurnInterruptedError",
+    "TurnStarted",
+    "UnknownEvent",
+    "UnknownModelError",
+    "UnsupportedCodexError",
+    "UpstreamHTTPError",
+    "UpstreamServerError",
+    "Usage",
+    "UsageLimitError",
+    "UsageLimitReachedError",
+    "UsageUpdated",
+    "Verdict",
+    "WarningReceived",
+    "WorkspaceCreditsError",
+    "WrongAccountError",
+    "classify",
+)
+
+
+def _sources() -> dict[str, tuple[str, ...]]:
+    # Where each name comes from. Importing this package imports none of them: a program that only wants the errors, or the
+    # command line that only prints its help, does not pay for the client.
+    return {
+        "codex_oauth.client": ("AsyncCodex",),
+        "codex_oauth.events": (
+            "Event",
+            "ItemCompleted",
+            "ItemStarted",
+            "MessageCompleted",
+            "ModelRerouted",
+            "PhaseReached",
+            "ReasoningDelta",
+            "RepairStarted",
+            "RetryScheduled",
+            "ServerRetrying",
+            "TextDelta",
+            "TurnCompleted",
+            "TurnStarted",
+            "UnknownEvent",
+            "UsageUpdated",
+            "WarningReceived",
+        ),
+        "codex_oauth.gate": ("PermissionRequest", "Verdict", "classify"),
+        "codex_oauth.stream": ("ReplyStream",),
+        "codex_oauth.sync_client": ("Codex", "SyncReplyStream"),
+        "codex_oauth.types": ("Account", "Model", "Reply", "Timing", "Usage"),
+    }
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # What no other module claims is an error.
+    module = next((module for module, names in _sources().items() if name in names), "codex_oauth.errors")
+    value = getattr(import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

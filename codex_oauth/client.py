@@ -59,6 +59,7 @@ class AsyncCodex(AsyncContextManagerMixin):
         metrics: The metrics file, or False for none; by default `CODEX_OAUTH_METRICS` or the user's state folder.
         max_concurrency: Turns at once; by default 64 on a shared app-server (more than 195 requests in flight made it refuse),
             and 8 where each call has its own, at some 100 MB each.
+        settings: All of the above but the last, from `codex_oauth.config.load_settings`.
 
     Raises:
         ConfigurationError: The arguments contradict each other, or the configuration file is wrong.
@@ -72,10 +73,15 @@ class AsyncCodex(AsyncContextManagerMixin):
         codex_bin: str | os.PathLike[str] | None = None,
         metrics: str | os.PathLike[str] | bool | None = None,
         max_concurrency: int | None = None,
+        settings: Settings | None = None,
     ) -> None:
         if max_concurrency is not None and max_concurrency < 1:
             raise ConfigurationError("max_concurrency must be at least 1")
-        self._settings = load_settings(home=home, codex_home=codex_home, codex_bin=codex_bin, metrics=metrics)
+        if settings is not None and (home, codex_home, codex_bin, metrics) != (None, None, None, None):
+            raise ConfigurationError("settings= stands for home=, codex_home=, codex_bin= and metrics=: give one or the other")
+        self._settings = settings or load_settings(
+            home=home, codex_home=codex_home, codex_bin=codex_bin, metrics=metrics
+        )
         self._max_concurrency = max_concurrency
         self._process = ServerProcess(self._settings)
         self._limiter = anyio.Semaphore(max_concurrency or 8)
@@ -105,6 +111,7 @@ class AsyncCodex(AsyncContextManagerMixin):
         effort: str | None = None,
         timeout: float | None = None,
         images: Sequence[Image] = (),
+        label: str = "complete",
     ) -> Reply[str]: ...
     @overload
     async def complete(
@@ -117,6 +124,7 @@ class AsyncCodex(AsyncContextManagerMixin):
         effort: str | None = None,
         timeout: float | None = None,
         images: Sequence[Image] = (),
+        label: str = "complete",
     ) -> Reply[T]: ...
     @overload
     async def complete(
@@ -129,6 +137,7 @@ class AsyncCodex(AsyncContextManagerMixin):
         effort: str | None = None,
         timeout: float | None = None,
         images: Sequence[Image] = (),
+        label: str = "complete",
     ) -> Reply[JSONValue]: ...
     async def complete(
         self,
@@ -140,6 +149,7 @@ class AsyncCodex(AsyncContextManagerMixin):
         effort: str | None = None,
         timeout: float | None = None,
         images: Sequence[Image] = (),
+        label: str = "complete",
     ) -> Reply[Any]:
         """Ask once.
 
@@ -152,6 +162,7 @@ class AsyncCodex(AsyncContextManagerMixin):
             effort: A reasoning effort that the model lists; None for its lowest.
             timeout: Seconds for everything together; None for 30, or what the configuration says.
             images: PNG, JPEG, GIF or WebP, each at most 20 MiB.
+            label: What the metrics call this call.
 
         Raises:
             ConfigurationError: An argument is wrong; nothing was started.
@@ -163,7 +174,7 @@ class AsyncCodex(AsyncContextManagerMixin):
             ProcessError: There is no codex binary, or it does not work.
         """
         spec, request = self._prepare(prompt, instructions, output, model, effort, images)
-        return await self._call("complete", spec, request, timeout)
+        return await self._call(label, spec, request, timeout)
 
     @overload
     def stream(
@@ -276,6 +287,9 @@ class AsyncCodex(AsyncContextManagerMixin):
             raise ConfigurationError("the prompt must be text, and not empty")
         if len(prompt) > _MAX_INPUT:
             raise ConfigurationError(f"the prompt has {len(prompt):,} characters; codex takes at most {_MAX_INPUT:,}")
+        for name, text in (("prompt", prompt), ("instructions", instructions or "")):
+            if not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
+                raise ConfigurationError(f"the {name} holds half a surrogate pair, which is no text")
         if isinstance(images, str | bytes):
             raise ConfigurationError("images= takes a list, even for one image")
         spec = output_spec(output)

@@ -116,9 +116,7 @@ class ServerProcess:
             assert self._session is not None
             return self._session, False
 
-    async def _keep(
-        self, server: Server, observer: Observer, *, task_status: anyio.abc.TaskStatus[Session]
-    ) -> None:
+    async def _keep(self, server: Server, observer: Observer, *, task_status: anyio.abc.TaskStatus[Session]) -> None:
         async with open_session(server, observer) as session:
             task_status.started(session)
             await session.wait_ended()

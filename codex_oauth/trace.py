@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_oauth import events
+from codex_oauth.config import package_version
 from codex_oauth.types import Account, Timing, Usage
 
 if TYPE_CHECKING:
+    from codex_oauth.metrics import Outcome
     from codex_oauth.session import TurnResult
 
 __all__ = ("CallTrace",)
@@ -45,6 +48,7 @@ class CallTrace:
 
     @property
     def usage(self) -> Usage:
+        """Tokens so far."""
         return self._settled + self._turn
 
     def observe(self, event: events.Event) -> None:
@@ -80,26 +84,33 @@ class CallTrace:
         self.account = result.account
         self.model = result.model
 
-    def write(self, path: Path | None, *, outcome: str, error: str | None = None) -> None:
+    def write(self, path: Path | None, *, outcome: Outcome, error: str | None = None) -> None:
         """Append the call's line to the metrics file; nothing happens without one. It never fails the call."""
         if path is None:
             return
-        from codex_oauth.metrics import MetricsEntry, append
+        from codex_oauth.metrics import MetricsEntry, Phases, Tokens, append
 
-        timing = self.timing()
-        entry = MetricsEntry.now(
-            command=self._command,
-            model_requested=self._model_requested,
-            model=self.model,
-            effort=self.effort,
-            outcome=outcome,
-            error=error,
-            timing=timing,
-            usage=self.usage,
-            account=self.account,
-            codex_version=self.codex_version,
-            repaired=self.repaired,
-            warm=self.warm,
-            retries=self._retries,
+        timing, usage = self.timing(), self.usage
+        counted = usage != Usage()
+        append(
+            path,
+            MetricsEntry(
+                command=self._command,
+                package_version=package_version(),
+                outcome=outcome,
+                error=error,
+                model_requested=self._model_requested,
+                model=self.model,
+                effort=self.effort,
+                phases=Phases(**{phase.name: getattr(timing, phase.name) for phase in fields(Phases)}),
+                tokens=Tokens(**{kind.name: getattr(usage, kind.name) for kind in fields(Tokens)})
+                if counted
+                else Tokens(),
+                account=self.account.kind if self.account else None,
+                plan=self.account.plan if self.account else None,
+                codex_version=self.codex_version,
+                repaired=self.repaired,
+                warm=self.warm,
+                retries=self._retries,
+            ),
         )
-        append(path, entry)

@@ -79,7 +79,7 @@ class Reduction:
     def run(self) -> Schema:
         pinned: Schema = {}
         for section, union in (("requests", "ClientRequest"), ("server_requests", "ServerRequest")):
-            known = {m["properties"]["method"]["enum"][0]: m["properties"] for m in self._source[union]["oneOf"]}
+            known = self._known(union)
             selected: dict[str, list[str]] = self._selection[section]
             for method, (params, _) in selected.items():
                 if method not in known:
@@ -90,6 +90,8 @@ class Reduction:
                 self.problems += [f"{union}: {method} is new" for method in known if method not in selected]
             pinned[section] = {m: {"params": p or None, "result": r} for m, (p, r) in selected.items()}
         pinned["notifications"] = self._selection["notifications"]
+        announced = self._known("ServerNotification").keys() | set(self._selection["unlisted"]["notifications"])
+        self.problems += [f"ServerNotification: {m} is gone" for m in pinned["notifications"] if m not in announced]
         for entry in (*pinned["requests"].values(), *pinned["server_requests"].values()):
             for name in filter(None, entry.values()):
                 self._root(name)
@@ -97,6 +99,9 @@ class Reduction:
             self._root(name)
         self.problems += [f"selection: nothing uses {name}" for name in sorted(self._unused)]
         return {**pinned, "definitions": self.definitions}
+
+    def _known(self, union: str) -> dict[str, Schema]:
+        return {m["properties"]["method"]["enum"][0]: m["properties"] for m in self._source[union]["oneOf"]}
 
     def _root(self, name: str) -> None:
         self._define(name, self._source["v2"].get(name) or self._source.get(name))
@@ -125,10 +130,15 @@ class Reduction:
             return self._reduce(schema["allOf"][0], name)
         variants: list[Schema] = schema.get("oneOf") or schema.get("anyOf") or []
         if variants and ("properties" not in schema or all(map(is_tagged, variants))):
-            shared: Schema = schema.get("properties", {})
-            return self._union(
-                [{**v, "properties": {**shared, **v["properties"]}} if shared else v for v in variants], name
-            )
+            if "properties" in schema:  # what all members have is said beside them
+                variants = [
+                    {
+                        "properties": schema["properties"] | variant["properties"],
+                        "required": [*schema.get("required", ()), *variant.get("required", ())],
+                    }
+                    for variant in variants
+                ]
+            return self._union(variants, name)
         if schema.get("type") == "object":
             return self._object(schema, name)
         reduced: Schema = {"type": schema["type"]}
@@ -187,7 +197,7 @@ class Reduction:
         self._unused.discard(name)
         only: list[str] = self._selection["only"].get(name, sorted(values))
         self.problems += [f"{name}: {gone} is gone" for gone in only if gone not in values]
-        return only
+        return sorted(only)
 
 
 # --- generate: Python from the pinned schema ---------------------------------------------------------------------
@@ -291,7 +301,7 @@ def join(options: Iterable[str]) -> str:
     return " | ".join(dict.fromkeys(kind for option in options for kind in option.split(" | ")))
 
 
-def shape(schema: Any, names: dict[str, str]) -> Expression:  # noqa: PLR0911, one for each kind of schema
+def shape(schema: Any, names: dict[str, str]) -> Expression:
     """The expression that builds the run-time check of a value; `names` says what to call those of definitions."""
     if schema is True:
         return "ANY"

@@ -12,7 +12,11 @@ __all__ = ("foreign_home", "missing_isolation")
 
 _WANTED: Final[tuple[tuple[str, Any, str], ...]] = (
     ("project_doc_max_bytes", 0, "the AGENTS.md of the current project may reach the prompt"),
-    ("cli_auth_credentials_store", "file", "the sign-in may lie in the keyring, which every codex on the machine shares"),
+    (
+        "cli_auth_credentials_store",
+        "file",
+        "the sign-in may lie in the keyring, which every codex on the machine shares",
+    ),
     ("web_search", "disabled", "a turn carries the web search tool"),
     ("include_environment_context", False, "a text about the environment is added to the prompt"),
     ("include_permissions_instructions", False, "a text about permissions is added to the prompt"),
@@ -50,7 +54,9 @@ def missing_isolation(path: Path) -> tuple[str, ...]:
         config = {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{file}: cannot be read: {error}") from error
-    lacks = [f"{key} is not {_toml(wanted)}: {effect}" for key, wanted, effect in _WANTED if _get(config, key) != wanted]
+    lacks = [
+        f"{key} is not {_toml(wanted)}: {effect}" for key, wanted, effect in _WANTED if _get(config, key) != wanted
+    ]
     if (path / "AGENTS.md").exists():
         lacks.append("AGENTS.md in this home would be added to every prompt; calls are refused until it is moved away")
     return tuple(lacks)

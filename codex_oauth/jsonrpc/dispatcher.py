@@ -254,4 +254,6 @@ def _rpc_error(method: str, error: Any) -> RpcError:
 def crashed(returncode: int | None, stderr_tail: str) -> ServerCrashedError:
     """The error for an app-server that went away."""
     how = "closed its output" if returncode is None else f"ended with status {returncode}"
-    return ServerCrashedError(f"the app-server {how} in mid-conversation", exit_code=returncode, stderr_tail=stderr_tail)
+    return ServerCrashedError(
+        f"the app-server {how} in mid-conversation", exit_code=returncode, stderr_tail=stderr_tail
+    )

@@ -17,9 +17,9 @@ Outcome: TypeAlias = Literal["ok", "error", "cancelled"]
 OTHER = "other"
 """What is written in the place of a string that is not an identifier."""
 
-# A word such as `gpt-6.1-sol`, `org/model`, `model:tag` or `usage_limit_reached`. A user may type anything where a model's
-# name belongs, so that what could be an e-mail address (no @), a path (one slash, and not in front), a sentence (no
-# space) or a key (no long run of letters and digits) is not written at all: a part of it would still be somebody's.
+# A word such as `gpt-6.1-sol`, `org/model`, `model:tag` or `usage_limit_reached`. A user may type anything where a
+# model's name belongs: what could be an e-mail address (no @), a path (one slash, and not in front), a sentence (no
+# space) or a key (no long run of letters and digits) is not written at all, for a part of it would still be somebody's.
 _IDENTIFIER = re.compile(r"(?!.*[A-Za-z0-9]{25})[A-Za-z0-9][\w.+-]*(/[A-Za-z0-9][\w.+-]*)?(:[\w.+-]+)?", re.ASCII)
 _LONGEST = 64
 

@@ -12,17 +12,12 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 if TYPE_CHECKING:
     from codex_oauth.metrics.entry import MetricsEntry
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 __all__ = ("LIMIT", "append", "read")
 
@@ -33,8 +28,8 @@ PATIENCE = 0.5
 """How many seconds to wait for the other writers. One that is stopped while it holds the lock must not stop a call."""
 
 # A link is not followed, since it may be somebody else's; a FIFO in the file's place must not block.
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-_FLAGS |= getattr(os, "O_BINARY", 0)
+_WHERE_THEY_EXIST = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | _WHERE_THEY_EXIST
 
 
 def append(path: str | os.PathLike[str], entry: MetricsEntry, *, limit: int = LIMIT) -> bool:
@@ -50,9 +45,11 @@ def append(path: str | os.PathLike[str], entry: MetricsEntry, *, limit: int = LI
     Returns:
         Whether the entry was written.
     """
-    line = entry.to_json().encode("ascii") + b"\n"
-    file = Path(path)
     try:
+        line = entry.to_json().encode("ascii") + b"\n"
+        file = Path(path)
+        if _is_something_else(file):
+            return False
         with _turn(file) as alone:
             return _append(file, line, limit, alone=alone)
     except (OSError, ValueError):  # a ValueError for a path that no file can have
@@ -80,6 +77,14 @@ def _rotated(file: Path) -> Path:
     return file.with_name(file.name + ".1")
 
 
+def _is_something_else(file: Path) -> bool:
+    # Asked before the lock's file is made, so that none is left beside a device.
+    try:
+        return not stat.S_ISREG(file.lstat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
 def _append(file: Path, line: bytes, limit: int, *, alone: bool) -> bool:
     for _ in range(2):
         with _opened(file) as descriptor:
@@ -96,7 +101,7 @@ def _append(file: Path, line: bytes, limit: int, *, alone: bool) -> bool:
 
 
 @contextlib.contextmanager
-def _opened(file: Path) -> Iterator[int]:
+def _opened(file: Path) -> Generator[int]:
     try:
         descriptor = os.open(file, _FLAGS, 0o600)
     except FileNotFoundError:
@@ -116,8 +121,8 @@ def _last_byte(descriptor: int) -> bytes:
 
 
 @contextlib.contextmanager
-def _turn(file: Path) -> Iterator[bool]:
-    """Wait for this process's turn; gives False if it did not come, so that the file may be added to, but not renamed."""
+def _turn(file: Path) -> Generator[bool]:
+    """Wait for this process's turn. False if it did not come: the file may then be added to, but not renamed."""
     deadline = time.monotonic() + PATIENCE
     with _opened(file.with_name(file.name + ".lock")) as descriptor:
         while not (alone := _try_lock(descriptor)) and time.monotonic() < deadline:
@@ -125,15 +130,25 @@ def _turn(file: Path) -> Iterator[bool]:
         yield alone  # closing the descriptor, or the process's end, gives the lock back
 
 
-def _try_lock(descriptor: int) -> bool:
-    try:
-        if sys.platform == "win32":
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
+        except PermissionError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True
+        except BlockingIOError:
+            return False
+        return True
 
 
 def _generations(file: Path, stack: contextlib.ExitStack) -> list[BinaryIO]:

@@ -14,7 +14,9 @@ from codex_oauth.session import TurnRequest, TurnResult
 
 __all__ = ("Deadline",)
 
-_NO_ANSWER_AT_ALL: Final = frozenset({"responseStreamDisconnected", "responseStreamConnectionFailed", "httpConnectionFailed"})
+_NO_ANSWER_AT_ALL: Final = frozenset(
+    {"responseStreamDisconnected", "responseStreamConnectionFailed", "httpConnectionFailed"}
+)
 
 
 class Deadline:

@@ -45,6 +45,4 @@ class StructuredOutput:
             request.observer(RepairStarted(error.errors))
             repair = _REPAIR.format(errors="\n".join(f"- {line}" for line in error.errors))
         second = await self._inner.run(replace(request, text=repair, images=(), thread=first.thread))
-        return replace(
-            second, value=self._output.parse(second.text), usage=first.usage + second.usage, repaired=True
-        )
+        return replace(second, value=self._output.parse(second.text), usage=first.usage + second.usage, repaired=True)

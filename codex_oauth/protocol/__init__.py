@@ -349,7 +349,7 @@ __all__ = (
 
 def __getattr__(name: str) -> object:
     if name in __all__:
-        from codex_oauth.protocol import _generated  # noqa: PLC0415, as the docstring says
+        from codex_oauth.protocol import _generated
 
         return getattr(_generated, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""The local check: what a reply and the value in it have to fit. `jsonschema` is loaded when the first reply arrives."""
+"""What a reply and the value in it have to fit. `jsonschema` is loaded when the first reply arrives."""
 
 from __future__ import annotations
 
@@ -84,16 +84,15 @@ class Checks:
 
 @cache
 def _own_class() -> type[Validator]:
-    from jsonschema import Draft202012Validator
-    from jsonschema.validators import extend
+    from jsonschema import Draft202012Validator, validators
 
-    return cast("type[Validator]", cast(Any, extend)(Draft202012Validator, {"multipleOf": _multiple_of}))
+    return cast("type[Validator]", cast(Any, validators).extend(Draft202012Validator, {"multipleOf": _multiple_of}))
 
 
 def _wire_class(required: Callable[..., Iterator[Any]]) -> type[Validator]:
-    from jsonschema.validators import extend
+    from jsonschema import validators
 
-    return cast("type[Validator]", cast(Any, extend)(_own_class(), {"required": required}))
+    return cast("type[Validator]", cast(Any, validators).extend(_own_class(), {"required": required}))
 
 
 def _multiple_of(validator: Any, step: float, instance: JSONValue, schema: Schema) -> Iterator[Any]:

@@ -266,4 +266,4 @@ def _escape(name: str) -> str:
 def _kind(value: JSONValue) -> str:
     if value is None:
         return "null"
-    return {str: "a string", int: "a number", float: "a number", list: "a list"}[type(value)]
+    return "a string" if isinstance(value, str) else "a list" if isinstance(value, list) else "a number"

@@ -8,32 +8,17 @@ from typing import cast
 
 from codex_oauth.errors import OutputSchemaError
 from codex_oauth.schema.checks import Checks
-from codex_oauth.schema.dialect import Schema, is_never, resolve, schema_list, schema_map, type_names
-from codex_oauth.schema.merge import REST, Conflict, merge
-from codex_oauth.schema.objects import Containers, Never
-from codex_oauth.schema.plan import SAME, JSONText, Object, Plan, Reference, Union, Wrapped, reaches_change
+from codex_oauth.schema.combine import Combinations
+from codex_oauth.schema.dialect import Schema, is_never, resolve, schema_map, type_names
+from codex_oauth.schema.encodings import JSONText, Object, Union
+from codex_oauth.schema.objects import Never
+from codex_oauth.schema.plan import SAME, Plan, Reference, Wrapped, reaches_change
 from codex_oauth.schema.wire import admits_null, check_limits, distinct, is_plain_object, make_nullable
 from codex_oauth.schema.words import compact, describe, is_wire_keyword, with_note
 from codex_oauth.types import JSONValue
 
 __all__ = ("Mapping", "map_schema")
 
-# Keywords that say nothing about what fits.
-_SILENT = frozenset(
-    [
-        "title",
-        "description",
-        "default",
-        "examples",
-        "deprecated",
-        "readOnly",
-        "writeOnly",
-        "$defs",
-        "definitions",
-        "discriminator",
-        "nullable",
-    ]
-)
 _OF_TYPE = {
     "object": "properties required additionalProperties patternProperties propertyNames minProperties maxProperties "
     "dependentRequired dependentSchemas unevaluatedProperties",
@@ -41,8 +26,9 @@ _OF_TYPE = {
     "string": "minLength maxLength pattern format contentEncoding contentMediaType",
     "number": "multipleOf minimum maximum exclusiveMinimum exclusiveMaximum",
 }
+# Long ones are left out: they are paid for with each call.
+_LONGEST_DEFAULT = 100
 _TYPE_OF = {keyword: name for name, keywords in _OF_TYPE.items() for keyword in keywords.split()}
-_TYPE_OF_VALUE = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +64,7 @@ def map_schema(root: JSONValue) -> Mapping:
         raise OutputSchemaError(message) from None
 
 
-class _Compiler(Containers):
+class _Compiler(Combinations):
     def __init__(self, root: JSONValue) -> None:
         self.root = root
         self.checks = Checks(root)
@@ -93,10 +79,7 @@ class _Compiler(Containers):
             wire = self._inline_root(wire, ref)
         wire, plan = self._finish_root(wire, plan)
         defs = {_reference(d.name): d.wire for d in self.definitions.values()} | {"#": wire}
-        for union_wire, union in self.unions:
-            self._tag(union_wire, union, defs)
-        for properties, name, own, item in self.optional:
-            self._make_optional(properties, name, own, item, defs)
+        self._settle(defs)
         wire = self._with_definitions(wire)
         check_limits(wire)
         self.checks.wire_root = wire
@@ -142,35 +125,39 @@ class _Compiler(Containers):
         self.checks.alias(wire, ordered)
         return ordered
 
-    def _tag(self, wire: Schema, union: Union, defs: dict[str, Schema]) -> None:
+    def _settle(self, defs: dict[str, Schema]) -> None:
+        # Each answer may change another: a tagged union no longer takes null, and two objects may be alike once a
+        # property takes null. Nothing is ever taken back, so this ends.
+        unsettled = True
+        while unsettled:
+            unsettled = any([self._make_optional(*found, defs) for found in self.optional])
+            unsettled |= any([self._tag(*found, defs) for found in self.unions])
+
+    def _tag(self, wire: Schema, union: Union, defs: dict[str, Schema]) -> bool:
         alternatives = cast(list[Schema], wire["anyOf"])
         changed = [reaches_change(plan) for plan in union.plans]
         pairs = [(i, j) for i in range(len(changed)) for j in range(i) if changed[i] or changed[j]]
-        if all(distinct(alternatives[i], alternatives[j], defs) for i, j in pairs):
-            return
-        union.tags = tuple(f"option_{number}" for number in range(1, len(alternatives) + 1))
-        alternatives[:] = [self.closed_object({t: a}) for t, a in zip(union.tags, alternatives, strict=True)]
+        if union.tags or all(distinct(alternatives[i], alternatives[j], defs) for i, j in pairs):
+            return False
+        union.tags = tuple(f"option_{number}" for number in range(1, len(changed) + 1))
+        for index, tag in enumerate(union.tags):
+            alternatives[index] = self.closed_object({tag: alternatives[index]})
+        return True
 
     def _make_optional(
         self, properties: dict[str, JSONValue], name: str, own: JSONValue, item: Object, defs: dict[str, Schema]
-    ) -> None:
+    ) -> bool:
         wire = cast(Schema, properties[name])
-        if admits_null(wire, defs):
-            return
+        if name in item.absent_if_null or admits_null(wire, defs):
+            return False
         item.absent_if_null.add(name)
         default = own.get("default") if isinstance(own, dict) else None
         text = compact(default)
-        note = (
-            f"Null stands for the default, {text}."
-            if default is not None and len(text) <= 100
-            else "Null if there is none."
-        )
-        if "$ref" not in wire:
-            wire = make_nullable(wire)
-        else:
-            wire = {"anyOf": [wire, {"type": "null"}]}
-        with_note(wire, note)
+        told = default is not None and len(text) <= _LONGEST_DEFAULT
+        wire = make_nullable(wire)
+        with_note(wire, f"Null stands for the default, {text}." if told else "Null if there is none.")
         properties[name] = wire
+        return True
 
     def node(self, schema: JSONValue, place: str) -> tuple[Schema, Plan]:
         if is_never(schema):
@@ -181,9 +168,9 @@ class _Compiler(Containers):
         if "$ref" in schema:
             return self._reference(schema, place)
         if "enum" in schema or "const" in schema:
-            return self._values(schema, place)
+            return self.values(schema, place)
         if "anyOf" in schema or "oneOf" in schema:
-            return self._union(schema, place)
+            return self.union(schema, place)
         types = type_names(schema) or self._implied(schema)
         return self._typed(schema, types, place) if types else self.any_value(schema, place)
 
@@ -213,42 +200,7 @@ class _Compiler(Containers):
         branches: list[JSONValue] = [
             {k: v for k, v in schema.items() if k not in said and _belongs(k, name)} | {"type": name} for name in types
         ]
-        return self._union({**said, "anyOf": branches}, place)
-
-    def flatten(self, schema: Schema, place: str) -> Schema:
-        """Merge `allOf`, and what stands beside a `$ref`, into one schema; a bare `$ref` stays."""
-        if "allOf" not in schema and ("$ref" not in schema or _silent(schema, "$ref")):
-            return schema
-        parts = schema_list(schema, "allOf")
-        only = parts[0] if len(parts) == 1 and "$ref" not in schema and _silent(schema, "allOf") else None
-        if isinstance(only, dict) and set(only) == {"$ref"}:
-            return {
-                ("$ref" if key == "allOf" else key): (only["$ref"] if key == "allOf" else v)
-                for key, v in schema.items()
-            }
-        merged: JSONValue = {key: value for key, value in schema.items() if key not in ("allOf", "$ref")}
-        depth = len(self.expanding)
-        try:
-            for part in [*([{"$ref": schema["$ref"]}] if "$ref" in schema else []), *parts]:
-                merged = merge(merged, self._expanded(cast(JSONValue, part), place))
-        except Conflict as error:
-            raise Never(place, f"the parts of allOf (or a $ref and its siblings) exclude each other: {error}") from None
-        finally:
-            del self.expanding[depth:]
-        return merged if isinstance(merged, dict) else {}
-
-    def _expanded(self, part: JSONValue, place: str) -> JSONValue:
-        while isinstance(part, dict) and ("$ref" in part or "allOf" in part):
-            if "$ref" in part and set(part) <= _SILENT | {"$ref"}:
-                pointer, target = resolve(self.root, cast(str, part["$ref"]))
-                if pointer in self.expanding:
-                    message = f"{place}: an allOf that contains itself through {pointer} cannot be merged; write it out"
-                    raise OutputSchemaError(message)
-                self.expanding.append(pointer)
-                part = target
-            else:
-                part = self.flatten(part, place)
-        return part
+        return self.union({**said, "anyOf": branches}, place)
 
     def _reference(self, schema: Schema, place: str) -> tuple[Schema, Plan]:
         pointer, target = resolve(self.root, cast(str, schema["$ref"]))
@@ -287,63 +239,6 @@ class _Compiler(Containers):
                 definition.never = error
         return definition
 
-    def _values(self, schema: Schema, place: str) -> tuple[Schema, Plan]:
-        values = [schema["const"]] if "const" in schema else cast(list[JSONValue], schema["enum"])
-        if not values:
-            raise Never(place)
-        kept: Schema = {k: v for k, v in schema.items() if k in ("title", "description", "type", "const", "enum")}
-        if "const" in kept:
-            kept.pop("enum", None)
-        if any(isinstance(value, list | dict) for value in values):
-            texts = cast(JSONValue, [JSONText().encode(value) for value in values])
-            wire: Schema = {k: v for k, v in kept.items() if k not in ("type", "const", "enum")}
-            return {**wire, "type": "string", "enum": texts}, JSONText()
-        if "type" not in kept:
-            found = list(dict.fromkeys(_TYPE_OF_VALUE[type(value)] for value in values))
-            kept["type"] = found[0] if len(found) == 1 else cast(JSONValue, found)
-        return kept, SAME
-
-    def _union(self, schema: Schema, place: str) -> tuple[Schema, Plan]:
-        keyword = "anyOf" if "anyOf" in schema else "oneOf"
-        parts = schema_list(schema, keyword)
-        base = {k: v for k, v in schema.items() if k != keyword and k not in _SILENT}
-        if base and all(isinstance(part, dict) and not _has_shape(part) for part in parts):
-            # Only conditions on a shape that is given beside them, such as "either a or b is required".
-            rest = [*cast(list[JSONValue], schema.get(REST, [])), {keyword: cast(JSONValue, parts)}]
-            return self.node({**{k: v for k, v in schema.items() if k != keyword}, REST: rest}, place)
-        wires: list[JSONValue] = []
-        plans: list[Plan] = []
-        owns: list[JSONValue] = []
-        for index, part in enumerate(parts):
-            here = f"{place}/{keyword}/{index}"
-            try:
-                own = self._with_base(base, part, here)
-                wire, plan = self.node(own, here)
-            except Never:
-                continue
-            wires.append(wire)
-            plans.append(plan)
-            owns.append(own)
-        if not wires:
-            raise Never(place)
-        said = {key: value for key, value in schema.items() if key in (keyword, "title", "description")}
-        out: Schema = {("anyOf" if k == keyword else k): (wires if k == keyword else v) for k, v in said.items()}
-        if all(plan is SAME for plan in plans):
-            return out, SAME
-        union = Union(plans, wires, owns, self.checks)
-        self.unions.append((out, union))
-        return out, union
-
-    def _with_base(self, base: Schema, part: JSONValue, place: str) -> JSONValue:
-        if not base:
-            return part
-        try:
-            return merge(cast(JSONValue, base), self._expanded(part, place))
-        except Conflict:
-            raise Never(place) from None
-        finally:
-            self.expanding.clear()
-
     def any_value(self, schema: Schema, place: str) -> tuple[Schema, Plan]:
         """Anything goes, which strict mode cannot say: the value travels as JSON inside a string."""
         del place
@@ -359,32 +254,6 @@ class _Compiler(Containers):
         wire.update({key: value for key, value in replace.items() if key not in wire})
         with_note(wire, *describe(schema, frozenset(keep)))
         return wire
-
-
-def _silent(schema: Schema, keyword: str) -> bool:
-    return set(schema) <= _SILENT | {keyword}
-
-
-def _has_shape(schema: Schema) -> bool:
-    return (
-        not schema.keys().isdisjoint(
-            (
-                "type",
-                "properties",
-                "items",
-                "prefixItems",
-                "$ref",
-                "enum",
-                "const",
-                "anyOf",
-                "oneOf",
-                "allOf",
-                "additionalProperties",
-                "patternProperties",
-            )
-        )
-        or not schema
-    )
 
 
 def _belongs(keyword: str, name: str) -> bool:

@@ -8,8 +8,9 @@ from typing import cast
 
 from codex_oauth.schema.checks import Checks
 from codex_oauth.schema.dialect import Schema, is_never, schema_at, schema_list, schema_map
+from codex_oauth.schema.encodings import Entries, Object, Tuple
 from codex_oauth.schema.merge import Conflict
-from codex_oauth.schema.plan import SAME, Entries, Items, Object, Plan, Tuple
+from codex_oauth.schema.plan import SAME, Items, Plan
 from codex_oauth.schema.words import with_note
 from codex_oauth.types import JSONValue
 

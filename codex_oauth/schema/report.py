@@ -1,7 +1,8 @@
-"""Saying what does not fit: to the model in a repair turn, so in terms of its reply, and without repeating its values."""
+"""What does not fit, said to the model in a repair turn: in terms of its reply, without repeating its values."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
@@ -20,6 +21,7 @@ MAX_ERRORS = 10
 MAX_LENGTH = 200
 # A reply can be wrong in a million places; the worst of the first few hundred tell the story.
 _LOOKED_AT = 300
+_TELLING = 4
 
 _EXPECTED: Mapping[str, str] = {
     "minimum": "must be at least {}",
@@ -65,15 +67,16 @@ def format_error(path: Path, message: str) -> str:
 
 def format_errors(errors: Iterable[ValidationError], trail: Trail | None = None) -> tuple[str, ...]:
     """The most telling ones of a validation, in the terms of the reply."""
-    from jsonschema.exceptions import best_match, relevance
+    from jsonschema import exceptions
 
-    by_relevance = cast(Callable[[Any], Any], relevance)
-    found = sorted(islice(errors, _LOOKED_AT), key=by_relevance, reverse=True)
+    best_match = cast("Callable[[list[ValidationError]], ValidationError | None]", cast(Any, exceptions).best_match)
+    relevance = cast("Callable[[ValidationError], Any]", cast(Any, exceptions).relevance)
+    found = sorted(islice(errors, _LOOKED_AT), key=relevance, reverse=True)
     lines: dict[str, None] = {}
     for error in found:
         # Down into the alternative that came closest, where there is one.
-        closest = cast("ValidationError", cast(Any, best_match)([error]) or error)
-        path = cast(Path, tuple(closest.absolute_path))
+        closest = best_match([error]) or error
+        path = tuple(closest.absolute_path)
         lines[format_error(_in_reply(path, trail), _message(closest))] = None
         if len(lines) == MAX_ERRORS:
             break
@@ -105,14 +108,16 @@ def _in_reply(path: Path, trail: Trail | None) -> Path:
     return path
 
 
-def format_pydantic_errors(errors: Iterable[ErrorDetails], value: JSONValue, trail: Trail) -> tuple[str, ...]:
-    """The errors of building a value, in the terms of the reply."""
+def format_pydantic_errors(
+    errors: Iterable[ErrorDetails], value: JSONValue, trail: Trail, known: frozenset[str]
+) -> tuple[str, ...]:
+    """The errors of building a value, in the terms of the reply; `known` are the words of the schema."""
     lines: dict[str, None] = {}
     for error in islice(errors, MAX_ERRORS):
         path = _known(error["loc"], value)
         message = error["msg"]
         # A validator's own message may quote what it was given. So may pydantic's, for a tag of a union.
-        if _quotes(message, error["input"]):
+        if _quotes(message, error["input"], known):
             message = f"does not fit ({error['type']})"
         lines[format_error(_in_reply(path, trail), message)] = None
     return tuple(lines)
@@ -124,7 +129,8 @@ def _known(location: Path, value: JSONValue) -> Path:
     for step in location:
         if isinstance(value, dict) and isinstance(step, str) and step in value:
             value = value[step]
-        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):  # noqa: SIM114
+            # Not one condition with the above: each `isinstance` narrows the type for its own line.
             value = value[step]
         else:
             continue
@@ -132,9 +138,18 @@ def _known(location: Path, value: JSONValue) -> Path:
     return tuple(path)
 
 
-def _quotes(message: str, given: object) -> bool:
+def _quotes(message: str, given: object, known: frozenset[str]) -> bool:
     if isinstance(given, dict):
-        return any(_quotes(message, part) for pair in cast(dict[object, object], given).items() for part in pair)
+        pairs = cast(dict[object, object], given).items()
+        return any(_quotes(message, part, known) or (key not in known and _says(message, key)) for key, part in pairs)
     if isinstance(given, list | tuple):
-        return any(_quotes(message, part) for part in cast(list[object], given))
-    return given is not None and not isinstance(given, bool) and str(given) != "" and str(given) in message
+        return any(_quotes(message, part, known) for part in cast(list[object], given))
+    return given is not None and not isinstance(given, bool) and _says(message, given)
+
+
+def _says(message: str, given: object) -> bool:
+    text = str(given)
+    if len(text) >= _TELLING:
+        return text in message
+    # A short one is in many a message by accident, so only as a word of its own.
+    return bool(text) and re.search(rf"(?<!\w){re.escape(text)}(?!\w)", message) is not None

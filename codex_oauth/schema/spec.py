@@ -65,7 +65,8 @@ class OutputSpec(Generic[T]):
         A property that is optional and nullable cannot be told apart on the wire, and comes back as null.
 
         Raises:
-            OutputValidationError: The value does not fit the output type.
+            OutputValidationError: The value does not fit the output type, or has a property for which the wire
+                schema, which closes every object that lists its properties, has no room.
         """
         if self._mapping is None:
             return cast(str, output)
@@ -73,7 +74,11 @@ class OutputSpec(Generic[T]):
         errors = format_errors(self._mapping.checks.own_errors(value))
         if errors:
             _refuse("", errors)
-        return json.dumps(self._mapping.plan.encode(value), ensure_ascii=False)
+        written = self._mapping.plan.encode(value)
+        errors = format_errors(self._mapping.checks.wire_errors(written))
+        if errors:
+            _refuse("", errors)
+        return json.dumps(written, ensure_ascii=False)
 
     def _read(self, mapping: SchemaMapping, reply: str) -> tuple[JSONValue, Trail]:
         try:

@@ -99,9 +99,7 @@ def turn_failure(error: Mapping[str, Any] | None, limits: RateLimits, model: str
         case "usageLimitExceeded":
             return _usage(raw, message, name, limits)
         case "unauthorized":
-            return ReauthenticationRequired(
-                f"the sign-in is no longer accepted: {message}", reason=_reason(raw)
-            )
+            return ReauthenticationRequired(f"the sign-in is no longer accepted: {message}", reason=_reason(raw))
         case "rateLimitExceeded":
             return RateLimitedError(message, codex_error_info=name, http_status=status)
         case "responseTooManyFailedAttempts" if status == 429:

@@ -6,12 +6,12 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.abc
 
+from codex_oauth.config import package_version
 from codex_oauth.errors import CodexOAuthError, ForeignInstructionsError, RpcError, ServerCrashedError
 from codex_oauth.events import Observer, PhaseReached
 from codex_oauth.jsonrpc import Dispatcher, PendingResponse, crashed
@@ -118,7 +118,7 @@ class Session:
         hello = dispatcher.send(
             INITIALIZE,
             {
-                "clientInfo": {"name": _CLIENT_NAME, "title": "codex_oauth", "version": _package_version()},
+                "clientInfo": {"name": _CLIENT_NAME, "title": "codex_oauth", "version": package_version()},
                 "capabilities": {"experimentalApi": True, "optOutNotificationMethods": _SILENCED},
             },
         )
@@ -135,9 +135,7 @@ class Session:
             answer = await who.result()
         except RpcError as error:
             raise account_failure(error) from error
-        self.account = require_plan(
-            read_account(answer), sign_in=server.sign_in, was_signed_in=server.signed_in
-        )
+        self.account = require_plan(read_account(answer), sign_in=server.sign_in, was_signed_in=server.signed_in)
         observer(PhaseReached("account", time.perf_counter(), account=self.account))
 
     async def run(self, request: TurnRequest) -> TurnResult:
@@ -287,9 +285,3 @@ def _thread_params(server: Server, request: TurnRequest) -> ThreadStartParams:
         params["model"] = request.model
     return params
 
-
-def _package_version() -> str:
-    try:
-        return version("codex-oauth")
-    except PackageNotFoundError:
-        return "0"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import tempfile
 import threading
 from collections.abc import Iterable, Mapping
@@ -66,7 +65,7 @@ class LoopbackChatGPT(SignIns, Recorded):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped: asyncio.Event | None = None
         self._thread: threading.Thread | None = None
-        self._folder: Path | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._listening_on = 0
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -81,8 +80,9 @@ class LoopbackChatGPT(SignIns, Recorded):
         if self._thread is not None:
             raise RuntimeError("a LoopbackChatGPT is started once")
         authority = certificates().authority
-        self._folder = Path(tempfile.mkdtemp(prefix="loopback-chatgpt-"))
-        (self._folder / "ca.pem").write_bytes(authority)
+        # It also goes when nobody closes the stand-in and the interpreter ends.
+        self._folder = tempfile.TemporaryDirectory(prefix="loopback-chatgpt-", ignore_cleanup_errors=True)
+        self.ca_file.write_bytes(authority)
         ready = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(ready,), name="loopback-chatgpt", daemon=True)
         self._thread.start()
@@ -101,7 +101,7 @@ class LoopbackChatGPT(SignIns, Recorded):
         if thread is not None:
             thread.join()
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.cleanup()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -151,7 +151,7 @@ class LoopbackChatGPT(SignIns, Recorded):
         """
         if self._folder is None:
             raise RuntimeError("the LoopbackChatGPT is not started")
-        return self._folder / "ca.pem"
+        return Path(self._folder.name) / "ca.pem"
 
     @property
     def environment(self) -> dict[str, str]:

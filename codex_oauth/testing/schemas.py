@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -110,17 +111,26 @@ def _of_type(node: Mapping[str, Any], root: Any, inside: tuple[str, ...]) -> Any
 
 
 def _number(node: Mapping[str, Any], *, whole: bool) -> float:
-    step = node.get("multipleOf", 1)
-    value: float = 0
-    if (low := node.get("minimum")) is not None and value < low:
-        value = -(-low // step) * step
-    if (low := node.get("exclusiveMinimum")) is not None and value <= low:
-        value = (low // step + 1) * step
-    if (high := node.get("maximum")) is not None and value > high:
-        value = high // step * step
-    if (high := node.get("exclusiveMaximum")) is not None and value >= high:
-        value = (-(-high // step) - 1) * step
-    return int(value) if whole else value
+    """0 where it is allowed, or else the allowed number that is nearest to a bound."""
+    step = node.get("multipleOf", 1 if whole else None)
+    lows = [float(node[key]) for key in ("minimum", "exclusiveMinimum") if key in node]
+    highs = [float(node[key]) for key in ("maximum", "exclusiveMaximum") if key in node]
+    candidates = [0.0]
+    if step is None:
+        candidates += [end + more for end in lows for more in (0, 1)]
+        candidates += [end - less for end in highs for less in (0, 1)]
+        candidates += [(low + high) / 2 for low in lows for high in highs]
+    else:
+        candidates += [(math.ceil(end / step) + more) * step for end in lows for more in (0, 1)]
+        candidates += [(math.floor(end / step) - less) * step for end in highs for less in (0, 1)]
+    value = next((number for number in candidates if _within(node, number)), 0.0)
+    return int(value) if float(value).is_integer() else value
+
+
+def _within(node: Mapping[str, Any], number: float) -> bool:
+    return node.get("minimum", -math.inf) <= number <= node.get("maximum", math.inf) and node.get(
+        "exclusiveMinimum", -math.inf
+    ) < number < node.get("exclusiveMaximum", math.inf)
 
 
 def _resolve(reference: str, root: Any) -> Any:

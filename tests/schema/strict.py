@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import jsonschema
 
-ALLOWED = {
+from codex_oauth.schema import OutputSpec, output_spec
+
+ALLOWED: dict[str | None, set[str]] = {
     None: {"anyOf", "$ref", "enum", "const", "type", "title", "description", "$defs"},
     "object": {"properties", "required", "additionalProperties"},
     "array": {"items", "minItems", "maxItems"},
@@ -17,6 +19,16 @@ ALLOWED = {
 FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
 
 
+def spec_of(output: object) -> OutputSpec[Any]:
+    """`output_spec` for an output type that a table holds, and no type checker knows."""
+    return output_spec(output)
+
+
+def valid(schema: Any, value: Any) -> bool:
+    """Whether a value fits a schema, by `jsonschema` itself."""
+    return cast(Any, jsonschema.Draft202012Validator)(schema).is_valid(value)
+
+
 def assert_strict(schema: dict[str, Any]) -> None:
     """Fail unless the service would take the schema."""
     jsonschema.Draft202012Validator.check_schema(schema)
@@ -25,16 +37,17 @@ def assert_strict(schema: dict[str, Any]) -> None:
     _check(schema, schema, "#")
 
 
-def _check(root: dict[str, Any], schema: Any, place: str) -> None:
-    assert isinstance(schema, dict), place
+def _check(root: dict[str, Any], found: Any, place: str) -> None:
+    assert isinstance(found, dict), place
+    schema = cast(dict[str, Any], found)
     if "$ref" in schema:
         assert set(schema) == {"$ref"}, f"{place}: keywords beside $ref"
         target: Any = root
         for token in schema["$ref"].split("/")[1:]:
             target = target[token.replace("~1", "/").replace("~0", "~")]
         return
-    types = schema.get("type", [])
-    types = [types] if isinstance(types, str) else types
+    named: Any = schema.get("type", [])
+    types: list[str] = [named] if isinstance(named, str) else named
     assert types or "anyOf" in schema, f"{place}: neither type nor anyOf"
     allowed = set(ALLOWED[None]).union(*(ALLOWED.get(name, set()) for name in types))
     assert set(schema) <= allowed, f"{place}: {set(schema) - allowed}"

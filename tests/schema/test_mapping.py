@@ -31,9 +31,14 @@ STRICT: list[dict[str, Any]] = [
         "properties": {"a": {"type": ["string", "null"], "enum": ["x", None]}, "b": {"type": "number", "minimum": 0}},
     },
     closed(when={"type": "string", "format": "date-time"}, code={"type": "string", "pattern": "^[a-z]+$"}),
-    closed(list={"type": "array", "items": closed(kind={"type": "string", "const": "k"}), "minItems": 1, "maxItems": 9}),
+    closed(
+        list={"type": "array", "items": closed(kind={"type": "string", "const": "k"}), "minItems": 1, "maxItems": 9}
+    ),
     closed(pick={"anyOf": [closed(a=STRING), closed(b=INTEGER), {"type": "null"}]}),
-    {**closed(node={"$ref": "#/$defs/node"}), "$defs": {"node": closed(next={"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}]})}},
+    {
+        **closed(node={"$ref": "#/$defs/node"}),
+        "$defs": {"node": closed(next={"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}]})},
+    },
     closed(name=STRING, children={"type": "array", "items": {"$ref": "#"}}),
     closed(value=STRING, entries=STRING, **{"a/b": STRING, "c~d": STRING, "": STRING, "$ref": STRING}),
 ]
@@ -52,7 +57,11 @@ RECURSIVE = {
     "$defs": {
         "tree": {
             "type": "object",
-            "properties": {"name": STRING, "marks": {"type": "object", "additionalProperties": INTEGER}, "left": {"$ref": "#/$defs/tree"}},
+            "properties": {
+                "name": STRING,
+                "marks": {"type": "object", "additionalProperties": INTEGER},
+                "left": {"$ref": "#/$defs/tree"},
+            },
             "required": ["name"],
         }
     },
@@ -60,7 +69,10 @@ RECURSIVE = {
 
 # Schema, and values that must survive the way out and back.
 CASES: list[tuple[dict[str, Any], list[Any]]] = [
-    ({"type": "object", "properties": {"a": STRING, "b": INTEGER}, "required": ["a"]}, [{"a": "x"}, {"a": "x", "b": 1}]),
+    (
+        {"type": "object", "properties": {"a": STRING, "b": INTEGER}, "required": ["a"]},
+        [{"a": "x"}, {"a": "x", "b": 1}],
+    ),
     ({"properties": {"a": {"type": ["string", "null"]}}}, [{"a": "x"}, {"a": None}]),
     ({"type": "object", "properties": {"e": {"enum": ["x", "y"]}, "c": {"const": 1}}}, [{}, {"e": "x"}, {"c": 1}]),
     ({"type": "object"}, [{}, {"a": None, "b": [1, {"c": "d"}]}]),
@@ -70,7 +82,10 @@ CASES: list[tuple[dict[str, Any], list[Any]]] = [
         [{}, {"a": "x", "additional_entries": 1, "additional_entries_": {"n": None}}],
     ),
     (
-        {"type": "object", "patternProperties": {"^s_": STRING, "^n_": {"type": "object", "properties": {"q": INTEGER}}}},
+        {
+            "type": "object",
+            "patternProperties": {"^s_": STRING, "^n_": {"type": "object", "properties": {"q": INTEGER}}},
+        },
         [{}, {"s_a": "x", "n_b": {"q": 1}, "n_c": {}}],
     ),
     (
@@ -85,11 +100,17 @@ CASES: list[tuple[dict[str, Any], list[Any]]] = [
     ({"type": ["integer", "null"]}, [1, None, 10**40]),
     ({}, [None, 1, "x", {"a": []}]),
     ({"type": ["object", "null"], "properties": {"a": {}}}, [None, {}, {"a": None}, {"a": "null"}]),
-    ({"type": ["object", "array", "string"], "additionalProperties": INTEGER, "items": INTEGER, "minLength": 2}, [{"a": 1}, [1], "ab"]),
+    (
+        {"type": ["object", "array", "string"], "additionalProperties": INTEGER, "items": INTEGER, "minLength": 2},
+        [{"a": 1}, [1], "ab"],
+    ),
     ({"type": ["array", "null"]}, [None, [1]]),
     ({"anyOf": [STRING, INTEGER]}, ["x", 1]),
     ({"anyOf": [STRING, {}]}, ["x", "1", 1, None]),
-    ({"oneOf": [{"type": "object", "additionalProperties": INTEGER}, {"type": "array", "items": INTEGER}]}, [{"a": 1}, {}, [1]]),
+    (
+        {"oneOf": [{"type": "object", "additionalProperties": INTEGER}, {"type": "array", "items": INTEGER}]},
+        [{"a": 1}, {}, [1]],
+    ),
     (
         {
             "oneOf": [
@@ -101,27 +122,122 @@ CASES: list[tuple[dict[str, Any], list[Any]]] = [
     ),
     ({"type": "array", "prefixItems": [STRING, INTEGER]}, [[], ["x"], ["x", 1]]),
     ({"type": "array", "prefixItems": [STRING, {}], "minItems": 2, "items": False}, [["x", None], ["x", {"a": 1}]]),
-    ({"type": "array", "prefixItems": [STRING], "items": {"type": "object"}, "minItems": 1}, [["x"], ["x", {"a": 1}, {}]]),
-    ({"$schema": "http://json-schema.org/draft-07/schema#", "type": "array", "items": [STRING, INTEGER], "additionalItems": {}}, [["x", 1, None], []]),
+    (
+        {"type": "array", "prefixItems": [STRING], "items": {"type": "object"}, "minItems": 1},
+        [["x"], ["x", {"a": 1}, {}]],
+    ),
+    (
+        {
+            "$schema": "http://json-schema.org/draft-07/schema#",
+            "type": "array",
+            "items": [STRING, INTEGER],
+            "additionalItems": {},
+        },
+        [["x", 1, None], []],
+    ),
     ({"enum": [{"a": 1}, [1], "x", None]}, [{"a": 1}, [1], "x", None]),
     ({"const": {"a": [1]}}, [{"a": [1]}]),
-    ({"allOf": [{"$ref": "#/definitions/base"}, {"properties": {"b": INTEGER}, "required": ["b"]}], "definitions": {"base": {"type": "object", "properties": {"a": STRING}}}}, [{"b": 1}, {"a": "x", "b": 1}]),
-    ({"allOf": [{"$ref": "#/definitions/base"}], "description": "D", "definitions": {"base": {"type": "object", "properties": {"a": STRING}}}}, [{}, {"a": "x"}]),
-    ({"type": "object", "properties": {"a": STRING, "b": STRING}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}, [{"a": "x"}, {"b": "x"}]),
-    ({"type": "object", "properties": {"t": STRING}, "required": ["t"], "oneOf": [{"properties": {"x": INTEGER}, "required": ["x"]}, {"properties": {"y": INTEGER}, "required": ["y"]}]}, [{"t": "a", "x": 1}, {"t": "a", "y": 1}]),
-    ({"type": "object", "properties": {"a": STRING}, "if": {"required": ["a"]}, "then": {"not": {"properties": {"a": {"const": "no"}}}}}, [{"a": "x"}, {}]),
+    (
+        {
+            "allOf": [{"$ref": "#/definitions/base"}, {"properties": {"b": INTEGER}, "required": ["b"]}],
+            "definitions": {"base": {"type": "object", "properties": {"a": STRING}}},
+        },
+        [{"b": 1}, {"a": "x", "b": 1}],
+    ),
+    (
+        {
+            "allOf": [{"$ref": "#/definitions/base"}],
+            "description": "D",
+            "definitions": {"base": {"type": "object", "properties": {"a": STRING}}},
+        },
+        [{}, {"a": "x"}],
+    ),
+    (
+        {
+            "type": "object",
+            "properties": {"a": STRING, "b": STRING},
+            "anyOf": [{"required": ["a"]}, {"required": ["b"]}],
+        },
+        [{"a": "x"}, {"b": "x"}],
+    ),
+    (
+        {
+            "type": "object",
+            "properties": {"t": STRING},
+            "required": ["t"],
+            "oneOf": [
+                {"properties": {"x": INTEGER}, "required": ["x"]},
+                {"properties": {"y": INTEGER}, "required": ["y"]},
+            ],
+        },
+        [{"t": "a", "x": 1}, {"t": "a", "y": 1}],
+    ),
+    (
+        {
+            "type": "object",
+            "properties": {"a": STRING},
+            "if": {"required": ["a"]},
+            "then": {"not": {"properties": {"a": {"const": "no"}}}},
+        },
+        [{"a": "x"}, {}],
+    ),
     ({"type": "object", "properties": {"a": False, "b": STRING}}, [{"b": "x"}, {}]),
     ({"type": "object", "required": ["a"]}, [{"a": [1]}]),
-    (RECURSIVE, [{"name": "a"}, {"name": "a", "marks": {"x": 1}, "left": {"name": "b", "left": {"name": "c", "marks": {}}}}]),
+    (
+        RECURSIVE,
+        [{"name": "a"}, {"name": "a", "marks": {"x": 1}, "left": {"name": "b", "left": {"name": "c", "marks": {}}}}],
+    ),
     ({"type": "array", "items": {"anyOf": [STRING, {"$ref": "#"}]}}, [["x", ["y", []]]]),
     ({"type": "object", "properties": {"self": {"$ref": "#"}, "any": {}}}, [{}, {"self": {"self": {"any": None}}}]),
-    ({"type": "object", "properties": {"a": {"type": "object", "properties": {"b": STRING}}, "c": {"$ref": "#/properties/a"}}}, [{"c": {"b": "x"}}, {"a": {}}]),
-    ({"type": "object", "properties": {"a": {"$ref": "#/$defs/x y"}}, "$defs": {"x y": {"type": "object", "properties": {"z/~": INTEGER}}}}, [{"a": {"z/~": 1}}]),
+    (
+        {
+            "type": "object",
+            "properties": {"a": {"type": "object", "properties": {"b": STRING}}, "c": {"$ref": "#/properties/a"}},
+        },
+        [{"c": {"b": "x"}}, {"a": {}}],
+    ),
+    (
+        {
+            "type": "object",
+            "properties": {"a": {"$ref": "#/$defs/x y"}},
+            "$defs": {"x y": {"type": "object", "properties": {"z/~": INTEGER}}},
+        },
+        [{"a": {"z/~": 1}}],
+    ),
     # Alternatives that look alike on the wire.
-    ({"anyOf": [{"type": "object", "additionalProperties": STRING}, {"type": "array", "items": {"type": "object", "properties": {"key": STRING, "value": STRING}, "required": ["key", "value"]}}]}, [{"a": "b"}, [{"key": "a", "value": "b"}], {}, []]),
-    ({"anyOf": [{"type": "object", "properties": {"a": INTEGER}}, {"type": "object", "properties": {"a": {"type": ["string", "null"]}}, "required": ["a"]}]}, [{}, {"a": 1}, {"a": None}, {"a": "x"}]),
-    ({"type": "object", "properties": {"value": {"type": "object", "properties": {"value": {}, "entries": {"type": "object"}}}}}, [{"value": {"value": 1, "entries": {"entries": 2}}}]),
-]  # fmt: skip
+    (
+        {
+            "anyOf": [
+                {"type": "object", "additionalProperties": STRING},
+                {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {"key": STRING, "value": STRING},
+                        "required": ["key", "value"],
+                    },
+                },
+            ]
+        },
+        [{"a": "b"}, [{"key": "a", "value": "b"}], {}, []],
+    ),
+    (
+        {
+            "anyOf": [
+                {"type": "object", "properties": {"a": INTEGER}},
+                {"type": "object", "properties": {"a": {"type": ["string", "null"]}}, "required": ["a"]},
+            ]
+        },
+        [{}, {"a": 1}, {"a": None}, {"a": "x"}],
+    ),
+    (
+        {
+            "type": "object",
+            "properties": {"value": {"type": "object", "properties": {"value": {}, "entries": {"type": "object"}}}},
+        },
+        [{"value": {"value": 1, "entries": {"entries": 2}}}],
+    ),
+]
 
 
 @pytest.mark.parametrize(("schema", "values"), CASES)
@@ -152,12 +268,15 @@ REFUSED: list[tuple[Any, str]] = [
     ({"anyOf": [False, {"enum": []}]}, "#: nothing can fit"),
     ({"allOf": [STRING, INTEGER]}, "exclude each other: one asks for string, the other for integer"),
     ({"type": "string", "pattern": r"\p{L}"}, "#/pattern: not a regular expression that Python can check"),
-    ({"properties": {str(i): STRING for i in range(5001)}}, "#: the schema has 5001 properties; the service takes 5000"),
+    (
+        {"properties": {str(i): STRING for i in range(5001)}},
+        "#: the schema has 5001 properties; the service takes 5000",
+    ),
     ({"enum": [str(i) for i in range(1001)]}, "1001 enum values"),
     ({"a": float("nan")}, "#: the schema is not JSON"),
     ({"a": object()}, "#: the schema is not JSON: a object cannot be written as JSON"),
     ({"$defs": {"a": {"allOf": [{"$ref": "#/$defs/a"}, {"minLength": 1}]}}, "$ref": "#/$defs/a"}, "contains itself"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("schema", "message"), REFUSED)
@@ -179,13 +298,70 @@ def test_a_schema_without_an_end_is_refused() -> None:
 
 
 # Keywords with values of every kind: the reading must refuse exactly what the metaschema refuses.
-KEYWORDS = (
-    "type required enum multipleOf minimum maximum exclusiveMinimum exclusiveMaximum minLength maxLength minItems "
-    "maxItems minProperties maxProperties minContains maxContains uniqueItems title description format items not if "
-    "then else contains propertyNames additionalProperties properties patternProperties $defs allOf anyOf oneOf "
-    "prefixItems dependentRequired dependentSchemas unevaluatedItems unevaluatedProperties examples deprecated readOnly"
-).split()
-ODD = [None, True, 3, 0, -1, 1.5, "x", "string", [], ["a"], ["a", "a"], ["string"], [3], {}, {"a": 3}, {"a": {}}, {"a": ["b"]}, [{}]]
+KEYWORDS = [
+    "type",
+    "required",
+    "enum",
+    "multipleOf",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "minProperties",
+    "maxProperties",
+    "minContains",
+    "maxContains",
+    "uniqueItems",
+    "title",
+    "description",
+    "format",
+    "items",
+    "not",
+    "if",
+    "then",
+    "else",
+    "contains",
+    "propertyNames",
+    "additionalProperties",
+    "properties",
+    "patternProperties",
+    "$defs",
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "prefixItems",
+    "dependentRequired",
+    "dependentSchemas",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "examples",
+    "deprecated",
+    "readOnly",
+]
+ODD: list[Any] = [
+    None,
+    True,
+    3,
+    0,
+    -1,
+    1.5,
+    "x",
+    "string",
+    [],
+    ["a"],
+    ["a", "a"],
+    ["string"],
+    [3],
+    {},
+    {"a": 3},
+    {"a": {}},
+    {"a": ["b"]},
+    [{}],
+]
 # Older spellings, which the reading translates.
 OLDER = {("exclusiveMinimum", "True"), ("exclusiveMaximum", "True"), ("items", "[]"), ("items", "[{}]")}
 
@@ -193,7 +369,7 @@ OLDER = {("exclusiveMinimum", "True"), ("exclusiveMaximum", "True"), ("items", "
 @pytest.mark.parametrize("keyword", KEYWORDS)
 def test_the_reading_refuses_what_the_metaschema_refuses(keyword: str) -> None:
     for value in ODD:
-        schema = {"properties": {"p": {keyword: value}}}
+        schema: dict[str, Any] = {"properties": {"p": {keyword: value}}}
         if (keyword, str(value)) in OLDER:
             continue
         try:
@@ -213,7 +389,13 @@ def test_constraints_that_strict_mode_refuses_are_told_in_words() -> None:
         {
             "type": "object",
             "properties": {
-                "name": {"type": "string", "description": "A name.", "minLength": 2, "maxLength": 9, "pattern": "^(?!x)"},
+                "name": {
+                    "type": "string",
+                    "description": "A name.",
+                    "minLength": 2,
+                    "maxLength": 9,
+                    "pattern": "^(?!x)",
+                },
                 "tags": {"type": "array", "items": STRING, "uniqueItems": True, "contains": {"const": "a"}},
                 "link": {"type": "string", "format": "uri", "default": "x:"},
                 "map": {"type": "object", "additionalProperties": INTEGER, "minProperties": 1},
@@ -236,7 +418,9 @@ def test_constraints_that_strict_mode_refuses_are_told_in_words() -> None:
 
 
 def test_descriptions_stay_although_ref_takes_no_company() -> None:
-    spec = output_spec({"properties": {"a": {"description": "D", "$ref": "#/$defs/x"}}, "$defs": {"x": STRING}, "required": ["a"]})
+    spec = output_spec(
+        {"properties": {"a": {"description": "D", "$ref": "#/$defs/x"}}, "$defs": {"x": STRING}, "required": ["a"]}
+    )
     wire: Any = spec.wire_schema
     assert wire["properties"]["a"] == {"description": "D", "anyOf": [{"$ref": "#/$defs/x"}]}
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import traceback
@@ -11,13 +12,16 @@ from pydantic import BaseModel, field_validator
 from codex_oauth.errors import OutputValidationError
 from codex_oauth.schema import output_spec
 
+from .strict import spec_of
+
 PAIR = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "string"}}, "required": ["a", "b"]}
 SENTINEL = "s3nt1nel"
+AT_LEAST_3 = {"type": "object", "additionalProperties": {"type": "integer", "minimum": 3}}
 
 
 def errors_of(output: Any, reply: str) -> tuple[str, ...]:
     with pytest.raises(OutputValidationError) as caught:
-        output_spec(output).parse(reply)
+        spec_of(output).parse(reply)
     assert caught.value.reply == reply
     assert all(len(line) <= 200 for line in caught.value.errors)
     return caught.value.errors
@@ -60,7 +64,10 @@ def test_a_paired_surrogate_escape_is_one_character() -> None:
 
 
 def test_a_huge_integer_keeps_its_digits() -> None:
-    assert output_spec({"type": "integer"}).parse('{"value": 123456789012345678901234567890}') == 123456789012345678901234567890
+    assert (
+        output_spec({"type": "integer"}).parse('{"value": 123456789012345678901234567890}')
+        == 123456789012345678901234567890
+    )
 
 
 @pytest.mark.parametrize("output", [{}, {"type": "array", "items": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}}, PAIR])
@@ -71,7 +78,7 @@ def test_a_bottomless_reply_is_a_validation_error(output: Any) -> None:
     errors_of(output, '{"value": "' + bottomless + '"}')
     for depth in (90, 150, 240, 333, 480, 700, 990):
         try:
-            output_spec(output).parse('{"value": ' + "[" * depth + "]" * depth + "}")
+            spec_of(output).parse('{"value": ' + "[" * depth + "]" * depth + "}")
         except OutputValidationError:
             continue
 
@@ -89,13 +96,21 @@ def test_errors_point_into_the_reply_as_the_model_wrote_it() -> None:
     assert errors_of(pair, '{"item_0": "ab", "item_1": "ab"}') == ("/item_1: must have at most 1 characters",)
     tagged = {"anyOf": [{"type": "string", "format": "uri"}, {"const": {"a": 1}}]}
     assert output_spec(tagged).parse('{"value": {"option_2": "{\\"a\\": 1}"}}') == {"a": 1}
-    assert errors_of({"properties": {"a~/": {}}}, '{"a~/": "{"}')[0].startswith("/a~0~1: must be a string that holds one")
+    assert errors_of({"properties": {"a~/": {}}}, '{"a~/": "{"}')[0].startswith(
+        "/a~0~1: must be a string that holds one"
+    )
 
 
 def test_a_key_given_twice_is_refused() -> None:
-    mapping = {"type": "object", "properties": {"m": {"type": "object", "additionalProperties": True}, "n": {"type": "integer"}}, "additionalProperties": {"type": "integer"}}
+    mapping = {
+        "type": "object",
+        "properties": {"m": {"type": "object", "additionalProperties": True}, "n": {"type": "integer"}},
+        "additionalProperties": {"type": "integer"},
+    }
     twice = '[{"key": "x", "value": "1"}, {"key": "x", "value": "2"}]'
-    assert errors_of(mapping, '{"m": %s, "n": null, "additional_entries": []}' % twice) == ("/m/1/key: the same key was given before",)
+    assert errors_of(mapping, '{"m": ' + twice + ', "n": null, "additional_entries": []}') == (
+        "/m/1/key: the same key was given before",
+    )
     assert errors_of(mapping, '{"m": [], "n": 1, "additional_entries": [{"key": "n", "value": 2}]}') == (
         "/additional_entries/0/key: the key is the name of a property beside it",
     )
@@ -107,12 +122,21 @@ def test_a_gap_in_a_tuple_is_refused() -> None:
 
 
 def test_the_alternative_that_came_closest_is_named() -> None:
-    union = {"properties": {"u": {"anyOf": [{"type": "null"}, {"properties": {"k": {"const": "a"}, "n": {"type": "integer"}}, "required": ["k", "n"]}]}}}
+    union = {
+        "properties": {
+            "u": {
+                "anyOf": [
+                    {"type": "null"},
+                    {"properties": {"k": {"const": "a"}, "n": {"type": "integer"}}, "required": ["k", "n"]},
+                ]
+            }
+        }
+    }
     assert errors_of(union, '{"u": {"k": "a", "n": "x"}}') == ("/u/n: expected integer",)
 
 
 def test_at_most_ten_errors_are_told() -> None:
-    assert len(errors_of({"type": "array", "items": {"type": "integer"}}, '{"value": [%s]}' % ",".join(['"x"'] * 500))) == 10
+    assert len(errors_of({"type": "array", "items": {"type": "integer"}}, json.dumps({"value": ["x"] * 500}))) == 10
 
 
 class Careful(BaseModel):
@@ -129,26 +153,30 @@ class Careful(BaseModel):
     ("output", "reply"),
     [
         (PAIR, SENTINEL),
-        (PAIR, '{"a": "%s", "b": "x"}' % SENTINEL),
-        (PAIR, '{"a": 1, "b": "x", "%s": 1}' % SENTINEL),
-        (PAIR, '{"%s": 1, "%s": 2}' % (SENTINEL, SENTINEL)),
-        ({"type": "object", "additionalProperties": {"type": "integer", "minimum": 3}}, '{"value": [{"key": "%s", "value": 1}]}' % SENTINEL),
-        ({}, '{"value": "%s"}' % SENTINEL),
-        ({"enum": ["a"]}, '{"value": "%s"}' % SENTINEL),
-        ({"type": "string", "format": "date"}, '{"value": "%s"}' % SENTINEL),
-        (Careful, '{"secret": "%s", "count": null}' % SENTINEL),
+        (PAIR, f'{{"a": "{SENTINEL}", "b": "x"}}'),
+        (PAIR, f'{{"a": 1, "b": "x", "{SENTINEL}": 1}}'),
+        (PAIR, f'{{"{SENTINEL}": 1, "{SENTINEL}": 2}}'),
+        (AT_LEAST_3, f'{{"value": [{{"key": "{SENTINEL}", "value": 1}}]}}'),
+        ({}, f'{{"value": "{SENTINEL}"}}'),
+        ({"enum": ["a"]}, f'{{"value": "{SENTINEL}"}}'),
+        ({"type": "string", "format": "date"}, f'{{"value": "{SENTINEL}"}}'),
+        (Careful, f'{{"secret": "{SENTINEL}", "count": null}}'),
     ],
-)  # fmt: skip
+)
 def test_no_error_repeats_what_was_received(output: Any, reply: str) -> None:
     with pytest.raises(OutputValidationError) as caught:
-        output_spec(output).parse(reply)
+        spec_of(output).parse(reply)
     assert SENTINEL not in "".join(caught.value.errors)
     shown = "".join(traceback.format_exception(caught.value))
     assert SENTINEL not in shown + str(caught.value) + repr(caught.value)
 
 
 FORMATS = [
-    ("date-time", ["2024-02-29T10:00:00Z", "2024-01-01T10:00:00.5+01:00", "2016-12-31T23:59:60Z"], ["2023-02-29T10:00:00Z", "2024-01-01", "now"]),
+    (
+        "date-time",
+        ["2024-02-29T10:00:00Z", "2024-01-01T10:00:00.5+01:00", "2016-12-31T23:59:60Z"],
+        ["2023-02-29T10:00:00Z", "2024-01-01", "now"],
+    ),
     ("date", ["2024-02-29"], ["2023-02-29", "20240101"]),
     ("time", ["10:00:00Z", "10:00:00"], ["25:00:00Z", "10"]),
     ("duration", ["P1D", "PT1.5S", "P2W", "-P1Y"], ["P", "PT", "1 day"]),
@@ -164,7 +192,9 @@ def test_formats_are_checked_without_extra_packages(name: str, good: list[str], 
     for text in good:
         assert spec.parse(spec.render(text)) == text
     for text in bad:
-        assert errors_of({"type": "string", "format": name}, '{"value": "%s"}' % text) == (f"/value: is not a valid {name}",)
+        assert errors_of({"type": "string", "format": name}, json.dumps({"value": text})) == (
+            f"/value: is not a valid {name}",
+        )
 
 
 def test_the_import_is_light_and_a_plain_schema_needs_neither_library() -> None:

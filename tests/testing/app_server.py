@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import Any, Self
 
-WAIT = 45.0
+WAIT = 30.0
 """Seconds for the slowest thing the binary does in these tests: giving up on a service that refuses it."""
 
 CONFIG = """\
@@ -115,7 +115,13 @@ class AppServer:
         return message["params"]
 
     def start_thread(self, **extra: object) -> str:
-        params = {"environments": [], "ephemeral": True, "approvalPolicy": "never", "sandbox": "read-only", **extra}
+        params: dict[str, Any] = {
+            "environments": [],
+            "ephemeral": True,
+            "approvalPolicy": "never",
+            "sandbox": "read-only",
+            **extra,
+        }
         return self.call("thread/start", {**params, "baseInstructions": "Be brief."})["thread"]["id"]
 
     def start_turn(self, thread: str, text: str, schema: object = None) -> str:
@@ -129,8 +135,10 @@ class AppServer:
         return self.finish(turn)
 
     def finish(self, turn: str) -> Turn:
+        """Waits for the end of a turn; notifications about other things are kept for later."""
         messages: list[str] = []
         deltas: list[str] = []
+        kept: list[dict[str, Any]] = []
         while True:
             message = self._notifications.pop(0) if self._notifications else self._receive()
             params = message.get("params", {})
@@ -140,9 +148,10 @@ class AppServer:
                 case "item/completed" if params["item"]["type"] == "agentMessage":
                     messages.append(params["item"]["text"])
                 case "turn/completed" if params["turn"]["id"] == turn:
+                    self._notifications[:0] = kept
                     return Turn(params["turn"]["status"], messages, deltas, params["turn"]["error"])
                 case _:
-                    pass
+                    kept.append(message)
 
     def _receive(self) -> dict[str, Any]:
         message = self._incoming.get(timeout=WAIT)

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from codex_cli_bin import bundled_codex_path
+from codex_cli_bin import bundled_codex_path  # pyright: ignore[reportMissingTypeStubs]  # it is untyped upstream
 
 from codex_oauth.testing import LoopbackChatGPT
 from codex_oauth.testing.pytest_plugin import chatgpt

@@ -39,6 +39,19 @@ from .app_server import AppServer
 
 pytestmark = pytest.mark.timeout(60)
 
+
+def reply_id(value: object) -> str:
+    match value:
+        case HttpError(status, {"error": {"type": kind}}):
+            return f"{status}-{kind}"
+        case HttpError(status):
+            return str(status)
+        case Failed(word) | Incomplete(word) | Cut(word):
+            return f"{type(value).__name__}-{word}"
+        case _:
+            return ""
+
+
 VERDICT = {
     "type": "object",
     "properties": {
@@ -120,7 +133,11 @@ def test_items_arrive_in_order_and_commentary_is_no_final_answer(codex: AppServe
 
 def test_a_function_call_is_answered_and_its_output_sent_back(codex: AppServer, chatgpt: LoopbackChatGPT) -> None:
     chatgpt.script(Items([function_call("get_weather", {"city": "Paris"}, "c1")]), Text("18 degrees"))
-    tool = {"name": "get_weather", "description": "Weather", "inputSchema": {"type": "object", "properties": {}}}
+    tool: dict[str, Any] = {
+        "name": "get_weather",
+        "description": "Weather",
+        "inputSchema": {"type": "object", "properties": {}},
+    }
 
     turn = codex.start_turn(codex.start_thread(dynamicTools=[tool]), "weather?")
     call = codex.answer_request(
@@ -160,7 +177,7 @@ def test_an_empty_response_completes_without_a_message(codex: AppServer, chatgpt
         (Failed("server_is_overloaded"), ["serverOverloaded"]),
         (Incomplete("max_output_tokens", "so f"), ["other"]),
     ],
-    ids=repr,
+    ids=reply_id,
 )
 def test_a_refusal_that_is_not_retried_fails_the_turn(
     codex: AppServer, chatgpt: LoopbackChatGPT, reply: Reply, info: list[Any]
@@ -182,7 +199,7 @@ def test_a_refusal_that_is_not_retried_fails_the_turn(
         Cut("par"),
         Failed("rate_limit_exceeded"),
     ],
-    ids=repr,
+    ids=reply_id,
 )
 def test_a_failure_that_passes_is_retried_and_the_turn_completes(
     codex: AppServer, chatgpt: LoopbackChatGPT, reply: Reply

@@ -76,6 +76,7 @@ class Web:
                 sock=plain,
                 ssl=ssl.create_default_context(cafile=self._chatgpt.ca_file),
                 additional_headers={"authorization": f"Bearer {token}"},
+                max_size=None,
             )
         )
 

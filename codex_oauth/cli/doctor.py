@@ -1,0 +1,167 @@
+"""`codex-oauth doctor`."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import click
+
+from codex_oauth.cli.options import home_options, open_codex
+from codex_oauth.cli.output import call, printable, to_json, waiting
+from codex_oauth.config import package_version
+from codex_oauth.errors import CodexOAuthError, ConfigurationError
+
+if TYPE_CHECKING:
+    from codex_oauth.client import AsyncCodex
+    from codex_oauth.config import Settings
+
+__all__ = ("command",)
+
+_MARKS: Final = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """One finding, and the one thing that mends it."""
+
+    name: str
+    state: Literal["ok", "warn", "fail"]
+    finding: str
+    mend: str | None = None
+    exit_status: int = 0
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
+@home_options
+def command(as_json: bool, home: Path | None, codex_home: Path | None, codex_bin: Path | None) -> None:
+    """Look at everything that a call needs, and say for each problem the one command that mends it.
+
+    Makes no model request. Exits with the status that a call would have failed with.
+    """
+    try:
+        codex = open_codex(home, codex_home, codex_bin)
+        with waiting("looking…"):
+            checks = [_python(), *_look(codex)]
+    except ConfigurationError as error:
+        checks = [_python(), _Check("configuration", "fail", error.message, None, error.exit_status)]
+    status = next((check.exit_status for check in checks if check.state == "fail"), 0)
+    if as_json:
+        to_json(
+            {
+                "ok": status == 0,
+                "checks": [{k: v for k, v in asdict(check).items() if k != "exit_status"} for check in checks],
+            }
+        )
+    else:
+        width = max(len(check.name) for check in checks)
+        for check in checks:
+            mark, colour = _MARKS[check.state]
+            click.echo(f"{click.style(mark, fg=colour)} {check.name:<{width}}  {printable(check.finding)}")
+            if check.mend:
+                click.echo(f"  {'':<{width}}  → {printable(check.mend)}")
+    if status:
+        raise click.exceptions.Exit(status)
+
+
+def _python() -> _Check:
+    return _Check(
+        "package", "ok", f"codex-oauth {package_version()}, Python {platform.python_version()}, {platform.platform()}"
+    )
+
+
+def _look(codex: AsyncCodex) -> list[_Check]:
+    settings = codex.settings
+    checks: list[_Check] = []
+    binary = _binary(settings)
+    checks.append(binary)
+    if binary.state == "ok":
+        home = _home(settings)
+        checks.append(home)
+        if home.state != "fail":
+            checks.append(_account(codex))
+    checks += [_environment(settings), _metrics(settings)]
+    return checks
+
+
+def _binary(settings: Settings) -> _Check:
+    from codex_oauth.process.locate import check_version, find_binary, run_codex
+
+    try:
+        binary = find_binary(settings)
+        settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        printed = run_codex(binary, "--version", home=settings.state_dir, inherited=dict(settings.inherited))
+        return _Check("codex", "ok", f"{check_version(binary, printed)} ({binary.source}) {binary.path}")
+    except CodexOAuthError as error:
+        return _Check("codex", "fail", error.message, 'pip install "codex-oauth[bundled]"', error.exit_status)
+    except OSError as error:
+        return _Check("codex", "fail", f"{settings.state_dir}: {error.strerror}", "XDG_STATE_HOME=… codex-oauth doctor", 2)
+
+
+def _home(settings: Settings) -> _Check:
+    from codex_oauth.home import foreign_home, prepare_home, ready_home
+    from codex_oauth.process import find_binary
+
+    try:
+        if not settings.managed:
+            _, lacks = foreign_home(settings.home)
+            if lacks:
+                return _Check(
+                    "home", "warn", f"{settings.home}, your own, lacks: {'; '.join(lacks)}", "leave --codex-home out"
+                )
+            return _Check("home", "ok", f"{settings.home} (your own)")
+        binary = find_binary(settings)
+        home = ready_home(settings, binary) or prepare_home(settings, binary)
+        if (home.path / "AGENTS.md").exists():
+            return _Check(
+                "home",
+                "fail",
+                f"{home.path}/AGENTS.md would be added to every prompt",
+                f"mv '{home.path}/AGENTS.md' .",
+                2,
+            )
+        mode = home.path.stat().st_mode & 0o777
+        if sys.platform != "win32" and mode & 0o077:
+            return _Check("home", "warn", f"{home.path} is open to others ({mode:o})", f"chmod 700 '{home.path}'")
+        return _Check("home", "ok", f"{home.path} (managed, for codex {home.version})")
+    except CodexOAuthError as error:
+        return _Check("home", "fail", error.message, None, error.exit_status)
+
+
+def _account(codex: AsyncCodex) -> _Check:
+    from codex_oauth.errors import AccountCheckError
+
+    try:
+        account = call(codex.account)
+        return _Check("account", "ok", f"{account.kind}, plan {account.plan}")
+    except AccountCheckError as error:
+        return _Check("network", "fail", error.message, "check HTTPS_PROXY and CODEX_CA_CERTIFICATE", error.exit_status)
+    except CodexOAuthError as error:
+        finding, _, mend = error.message.rpartition(": ")
+        return _Check("account", "fail", finding or error.message, mend if finding else None, error.exit_status)
+    except TimeoutError:
+        return _Check("network", "fail", "the account service did not answer in time", "check HTTPS_PROXY", 5)
+
+
+def _environment(settings: Settings) -> _Check:
+    proxies = sorted(name for name in settings.inherited if name.lower().endswith("_proxy") and settings.inherited[name])
+    parts = [f"proxy variables: {', '.join(proxies)}" if proxies else "no proxy"]
+    if settings.billing_variables:
+        parts.append(f"withheld from codex: {', '.join(settings.billing_variables)}")
+    return _Check("environment", "ok", "; ".join(parts))
+
+
+def _metrics(settings: Settings) -> _Check:
+    import os
+
+    path = settings.metrics
+    if path is None:
+        return _Check("metrics", "ok", "off")
+    folder = next((parent for parent in path.parents if parent.exists()), path.parent)
+    if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
+        return _Check("metrics", "warn", f"{path} cannot be written", "CODEX_OAUTH_METRICS=off, or a path of your own")
+    return _Check("metrics", "ok", str(path))

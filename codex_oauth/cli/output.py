@@ -1,0 +1,84 @@
+"""What the commands print with: JSON on stdout, words on stderr, colours only for a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from codex_oauth.errors import CodexOAuthError, OutputValidationError, ProcessError, UsageLimitError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ("call", "console", "explain", "printable", "say", "to_json", "waiting")
+
+T = TypeVar("T")
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """Text of foreign origin, fit for a terminal: without control characters, which could rewrite what is on the screen."""
+    return _CONTROL.sub("�", text)
+
+
+def to_json(value: Any) -> None:
+    """Print one JSON value on stdout."""
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
+def say(text: str) -> None:
+    """Print words on stderr."""
+    click.echo(text, err=True)
+
+
+def console() -> Console:
+    """A console on stdout, for tables. It writes plain text where there is no terminal, and honours NO_COLOR."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def explain(error: CodexOAuthError) -> str:
+    """An error as lines for stderr: what happened, what is known about it, and never content."""
+    lines = [f"codex-oauth: {printable(error.message)}"]
+    if isinstance(error, UsageLimitError) and error.resets_at is not None:
+        from datetime import datetime
+
+        when = datetime.fromtimestamp(error.resets_at).astimezone()
+        lines.append(f"  the limit lifts at {when:%Y-%m-%d %H:%M %Z}")
+    if isinstance(error, OutputValidationError):
+        lines += [f"  {printable(line)}" for line in error.errors]
+    if isinstance(error, ProcessError) and error.stderr_tail:
+        from codex_oauth.session.failures import cleaned
+
+        lines += [f"  codex: {printable(cleaned(line))}" for line in error.stderr_tail.strip().splitlines()[-3:]]
+    return "\n".join(lines)
+
+
+@contextmanager
+def waiting(what: str) -> Generator[None]:
+    """A spinner on stderr while something takes time; nothing where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True, highlight=False).status(what):
+        yield
+
+
+def call(make: Callable[[], Awaitable[T]]) -> T:
+    """Run the one asynchronous thing that a command does."""
+    import anyio
+
+    async def run() -> T:
+        return await make()
+
+    return anyio.run(run)

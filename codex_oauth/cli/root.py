@@ -1,0 +1,94 @@
+"""The root command: finds the others, and turns exceptions into exit statuses."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Final
+
+import click
+
+from codex_oauth.config import package_version
+from codex_oauth.errors import CodexOAuthError
+
+__all__ = ("cli", "run")
+
+_INTERRUPTED: Final = 130
+
+_COMMANDS: Final = {
+    "classify": "Judge a permission request: allow, deny or ask.",
+    "complete": "Ask the model once.",
+    "completion": "Print the shell's completion script.",
+    "demo": "Show the main job on a built-in stand-in, without an account.",
+    "doctor": "Say what is wrong, and the command that mends it.",
+    "models": "List the models, and the one that would be used.",
+    "status": "Say who would pay, and from which home.",
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a command when it is used, so that each pays for itself alone."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"codex_oauth.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # From the table: the help needs no command's module.
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(_COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in _COMMANDS:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else " See --help."
+            raise click.UsageError(f"there is no command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_LazyGroup,
+    name="codex-oauth",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""Exit status: 0 done, 1 failed, 2 usage or bad input, 3 not signed in or wrong wallet, 4 usage limit,
+    5 deadline, 6 codex missing or unsupported, 7 the reply did not fit, 130 interrupted.""",
+)
+@click.version_option(package_version(), "-V", "--version", prog_name="codex-oauth", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Your ChatGPT plan as a safe, fast, structured LLM call, through the official codex app-server."""
+
+
+def run() -> None:
+    """Run the command line and exit with the status of what happened."""
+    for stream in (sys.stdout, sys.stderr):
+        # A verdict must not fail on the way out because a terminal is not UTF-8.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        # Not standalone: click would exit by itself, and with statuses of its own. It returns the status of an Exit.
+        status = cli.main(prog_name="codex-oauth", standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        sys.exit(_INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read the output has gone; Python would complain once more while flushing.
+        sys.stdout = None  # type: ignore[assignment]
+        sys.exit(1)
+    except CodexOAuthError as error:
+        from codex_oauth.cli.output import explain
+
+        click.echo(explain(error), err=True)
+        sys.exit(error.exit_status)

@@ -1,0 +1,90 @@
+"""A permission request: what a coding agent wants to do, as its hook tells it or as a shell command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self, TypeAlias, cast
+
+from codex_oauth.errors import ConfigurationError
+
+__all__ = ("Host", "PermissionRequest")
+
+Host: TypeAlias = Literal["claude", "codex"]
+
+_NEEDS_PERSON = frozenset({"ExitPlanMode", "AskUserQuestion"})
+# These are the agent's own questions to the person: any verdict would answer in the person's place.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PermissionRequest:
+    """What is asked for.
+
+    Attributes:
+        tool: The tool's name, such as `Bash`.
+        tool_input: What it would be called with, as the host sent it.
+        host: Which host asks; None for a command given by hand.
+        cwd: Where it would run.
+        mode: The host's permission mode, such as `default` or `plan`.
+    """
+
+    tool: str
+    tool_input: Mapping[str, Any] = field(repr=False)
+    host: Host | None = None
+    cwd: str | None = field(default=None, repr=False)
+    mode: str | None = None
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether this is a question to the person, which no policy may answer."""
+        return self.tool in _NEEDS_PERSON
+
+    @classmethod
+    def from_command(cls, command: str, *, cwd: str | None = None, host: Host | None = None) -> Self:
+        """A shell command.
+
+        Raises:
+            ConfigurationError: There is none.
+        """
+        if not command.strip():
+            raise ConfigurationError("the command is empty")
+        return cls(tool="Bash", tool_input={"command": command}, cwd=cwd, host=host)
+
+    @classmethod
+    def from_hook(cls, payload: str | bytes, *, host: Host | None = None) -> Self:
+        """What a `PermissionRequest` hook of Claude Code or Codex gets on stdin.
+
+        Unknown fields are passed over. Codex is told from Claude Code by its `turn_id` and `model`, unless `host` is given.
+
+        Raises:
+            ConfigurationError: It is not such a request; the message says what is wrong, without the content.
+        """
+        try:
+            # A host may hand on bytes that are no UTF-8, out of a file or a terminal: the request is still to be judged.
+            text = payload.decode("utf-8", "replace") if isinstance(payload, bytes) else payload
+            value = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+            raise ConfigurationError(f"the hook's input is not JSON{where}") from None
+        if not isinstance(value, dict):
+            raise ConfigurationError("the hook's input is not a JSON object")
+        fields = cast("dict[str, Any]", value)
+        event = fields.get("hook_event_name", "PermissionRequest")
+        if event != "PermissionRequest":
+            raise ConfigurationError("the hook's input is of another event than PermissionRequest")
+        tool = fields.get("tool_name")
+        if not isinstance(tool, str) or not tool:
+            raise ConfigurationError("the hook's input has no tool_name")
+        tool_input = fields.get("tool_input")
+        if not isinstance(tool_input, dict):
+            # Codex may send any JSON there.
+            tool_input = {"input": tool_input}
+        cwd, mode = fields.get("cwd"), fields.get("permission_mode")
+        return cls(
+            tool=tool,
+            tool_input=cast("dict[str, Any]", tool_input),
+            host=host or ("codex" if "turn_id" in fields else "claude"),
+            cwd=cwd if isinstance(cwd, str) else None,
+            mode=mode if isinstance(mode, str) else None,
+        )

@@ -1,0 +1,246 @@
+"""The plans for what strict mode cannot say, and what is therefore written in another way."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from codex_oauth.schema.decode import DecodeError, decode
+from codex_oauth.schema.plan import SAME, Items, Plan, Trail, UndoError, reaches_change
+from codex_oauth.types import JSONValue
+
+__all__ = ("Entries", "Fits", "JSONText", "Object", "Tuple", "Union")
+
+
+@dataclass(slots=True)
+class JSONText(Plan):
+    """Any value, as a string that holds its JSON."""
+
+    def undo(self, value: JSONValue, trail: Trail) -> JSONValue:
+        trail.mark()
+        if not isinstance(value, str):
+            return value
+        try:
+            return decode(value)
+        except DecodeError as error:
+            raise UndoError(trail.wire, f"must be a string that holds one JSON value; {error}") from None
+
+    def encode(self, value: JSONValue) -> JSONValue:
+        return json.dumps(value, ensure_ascii=False)
+
+    @property
+    def changes(self) -> bool:
+        return True
+
+
+@dataclass(slots=True)
+class Entries(Plan):
+    """An open object, as a list of keys with values."""
+
+    value: Plan
+    patterns: Sequence[tuple[re.Pattern[str], Plan]] = ()
+
+    def _for(self, key: str) -> Plan:
+        return next((plan for pattern, plan in self.patterns if pattern.search(key)), self.value)
+
+    def undo(self, value: JSONValue, trail: Trail) -> JSONValue:
+        trail.mark()
+        if not isinstance(value, list):
+            return value
+        found: dict[str, JSONValue] = {}
+        for index, entry in enumerate(value):
+            if not isinstance(entry, dict) or not isinstance(key := entry.get("key"), str):
+                return value
+            if key in found:
+                raise UndoError((*trail.wire, index, "key"), "the same key was given before")
+            part = trail.at((index, "value"), (key,))
+            part.mark()
+            found[key] = self._for(key).undo(entry.get("value"), part)
+        return found
+
+    def encode(self, value: JSONValue) -> JSONValue:
+        if not isinstance(value, dict):
+            return value
+        return [{"key": key, "value": self._for(key).encode(part)} for key, part in value.items()]
+
+    def parts(self) -> Iterator[Plan]:
+        yield self.value
+        yield from (plan for _, plan in self.patterns)
+
+    @property
+    def changes(self) -> bool:
+        return True
+
+
+@dataclass(slots=True)
+class Object(Plan):
+    """An object: null may stand for a property that is absent, and one property may hold the open ones."""
+
+    fields: dict[str, Plan]
+    optional: frozenset[str] = frozenset()
+    absent_if_null: set[str] = field(default_factory=set[str])
+    extra: tuple[str, Entries] | None = None
+
+    def undo(self, value: JSONValue, trail: Trail) -> JSONValue:
+        if not isinstance(value, dict):
+            return value
+        found: dict[str, JSONValue] = {}
+        for name, part in value.items():
+            if part is None and name in self.absent_if_null:
+                continue
+            if self.extra is not None and name == self.extra[0]:
+                continue
+            found[name] = self.fields.get(name, SAME).undo(part, trail.at((name,), (name,)))
+        if self.extra is not None:
+            name, plan = self.extra
+            entries = plan.undo(value.get(name, []), trail.at((name,), ()))
+            trail.mark()
+            if not isinstance(entries, dict):
+                return value
+            twice = next((index for index, key in enumerate(entries) if key in self.fields), None)
+            if twice is not None:
+                message = "the key is the name of a property beside it"
+                raise UndoError((*trail.wire, name, twice, "key"), message)
+            found |= entries
+        return found
+
+    def encode(self, value: JSONValue) -> JSONValue:
+        if not isinstance(value, dict):
+            return value
+        written: dict[str, JSONValue] = {
+            name: plan.encode(value[name]) if name in value else None
+            for name, plan in self.fields.items()
+            if name in value or name in self.optional
+        }
+        if self.extra is not None:
+            name, plan = self.extra
+            written[name] = plan.encode({key: part for key, part in value.items() if key not in self.fields})
+            return written
+        # Kept although there is no room for them, so that the check of the result refuses them.
+        return written | {key: part for key, part in value.items() if key not in self.fields}
+
+    def parts(self) -> Iterator[Plan]:
+        yield from self.fields.values()
+        if self.extra is not None:
+            yield self.extra[1]
+
+    @property
+    def changes(self) -> bool:
+        return bool(self.absent_if_null) or self.extra is not None
+
+
+@dataclass(slots=True)
+class Tuple(Plan):
+    """An array of fixed places, as an object with a property for each."""
+
+    names: tuple[str, ...]
+    item: Object
+    more: str | None = None
+
+    def undo(self, value: JSONValue, trail: Trail) -> JSONValue:
+        trail.mark()
+        if not isinstance(value, dict):
+            return value
+        found: list[JSONValue] = []
+        missing = 0
+        for index, name in enumerate(self.names):
+            if name not in value or (value[name] is None and name in self.item.absent_if_null):
+                missing += 1
+                continue
+            if missing:
+                raise UndoError((*trail.wire, name), "an item before this one was left out")
+            part = trail.at((name,), (index,))
+            part.mark()
+            found.append(self.item.fields[name].undo(value[name], part))
+        rest = value.get(self.more) if self.more is not None else None
+        if isinstance(rest, list) and rest and self.more is not None:
+            if missing:
+                raise UndoError((*trail.wire, self.more), "an item before these was left out")
+            plan = self.item.fields[self.more]
+            assert isinstance(plan, Items), "the open end of a tuple is an array"
+            for index, part_value in enumerate(rest):
+                part = trail.at((self.more, index), (len(self.names) + index,))
+                part.mark()
+                found.append(plan.item.undo(part_value, part))
+        return found
+
+    def encode(self, value: JSONValue) -> JSONValue:
+        if not isinstance(value, list):
+            return value
+        named: dict[str, JSONValue] = dict(zip(self.names, value, strict=False))
+        if self.more is not None:
+            named[self.more] = value[len(self.names) :]
+        return self.item.encode(named)
+
+    def parts(self) -> Iterator[Plan]:
+        yield self.item
+
+    @property
+    def changes(self) -> bool:
+        return True
+
+
+class Fits(Protocol):
+    """The local check, as far as a union needs it."""
+
+    def wire(self, schema: JSONValue, value: JSONValue) -> bool:
+        """Whether a part of a reply fits a part of the wire schema."""
+        ...
+
+    def own(self, schema: JSONValue, value: JSONValue) -> bool:
+        """Whether a value fits a part of the caller's schema."""
+        ...
+
+
+@dataclass(slots=True)
+class Union(Plan):
+    """Alternatives, each with its plan and with its schema on the wire and in the caller's terms.
+
+    An alternative that is written in another way never looks like one of the others: either their wire schemas
+    exclude each other, or each is tagged, as the only property of an object.
+    """
+
+    plans: list[Plan]
+    wires: list[JSONValue]
+    owns: list[JSONValue]
+    fits: Fits
+    tags: tuple[str, ...] = ()
+
+    def undo(self, value: JSONValue, trail: Trail) -> JSONValue:
+        if self.tags:
+            tag = next((name for name in self.tags if isinstance(value, dict) and name in value), None)
+            if tag is None or not isinstance(value, dict):
+                return value
+            trail = trail.at((tag,), ())
+            trail.mark()
+            return self.plans[self.tags.index(tag)].undo(value[tag], trail)
+        if not reaches_change(self):
+            return value
+        for plan, wire in zip(self.plans, self.wires, strict=False):
+            if self.fits.wire(wire, value):
+                return plan.undo(value, trail)
+        return value
+
+    def encode(self, value: JSONValue) -> JSONValue:
+        if not reaches_change(self):
+            return value
+        for index, (plan, own) in enumerate(zip(self.plans, self.owns, strict=True)):
+            if not self.fits.own(own, value):
+                continue
+            written = plan.encode(value)
+            if self.tags:
+                written = {self.tags[index]: written}
+            # An open object may fit the caller's schema and have no room in the closed one of the wire.
+            if self.fits.wire(self.wires[index], written):
+                return written
+        return value
+
+    def parts(self) -> Iterator[Plan]:
+        yield from self.plans
+
+    @property
+    def changes(self) -> bool:
+        return bool(self.tags)

@@ -1,0 +1,229 @@
+"""`Codex`: the same calls, blocking. One implementation: these run `AsyncCodex` in an event loop of a thread of their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from codex_oauth.client import AsyncCodex, Image
+from codex_oauth.config import Settings
+from codex_oauth.events import Event
+from codex_oauth.stream import ReplyStream
+from codex_oauth.types import Account, JSONValue, Model, Reply
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+__all__ = ("Codex", "SyncReplyStream")
+
+T = TypeVar("T")
+
+
+class Codex:
+    """Calls to a model that a ChatGPT plan pays for, from code without `await`.
+
+    Everything is as with `AsyncCodex`: used as it is, each call starts an app-server and ends it; inside `with`, one serves
+    all calls, from any number of threads.
+
+        with Codex() as codex:
+            print(codex.complete("Is 91 prime?").text)
+    """
+
+    def __init__(
+        self,
+        *,
+        home: str | os.PathLike[str] | None = None,
+        codex_home: str | os.PathLike[str] | None = None,
+        codex_bin: str | os.PathLike[str] | None = None,
+        metrics: str | os.PathLike[str] | bool | None = None,
+        max_concurrency: int | None = None,
+    ) -> None:
+        """Takes what `AsyncCodex` takes, and raises what it raises."""
+        self._codex = AsyncCodex(
+            home=home, codex_home=codex_home, codex_bin=codex_bin, metrics=metrics, max_concurrency=max_concurrency
+        )
+        self._entered: tuple[AbstractContextManager[BlockingPortal], AbstractContextManager[AsyncCodex]] | None = None
+        self._portal: BlockingPortal | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """What it works with."""
+        return self._codex.settings
+
+    def __enter__(self) -> Self:
+        if self._entered is not None:
+            raise RuntimeError("this object is in use as a context manager already")
+        portals = start_blocking_portal()
+        portal = portals.__enter__()
+        try:
+            codex = portal.wrap_async_context_manager(self._codex)
+            codex.__enter__()
+        except BaseException:
+            portals.__exit__(None, None, None)
+            raise
+        self._portal, self._entered = portal, (portals, codex)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        assert self._entered is not None
+        portals, codex = self._entered
+        self._portal = self._entered = None
+        try:
+            # Not the caller's exception: in the event loop it would look like one of a task there.
+            codex.__exit__(None, None, None)
+        finally:
+            portals.__exit__(None, None, None)
+
+    @overload
+    def complete(
+        self,
+        prompt: str,
+        *,
+        instructions: str | None = None,
+        output: None = None,
+        model: str | None = None,
+        effort: str | None = None,
+        timeout: float | None = None,
+        images: Sequence[Image] = (),
+        label: str = "complete",
+    ) -> Reply[str]: ...
+    @overload
+    def complete(
+        self,
+        prompt: str,
+        *,
+        instructions: str | None = None,
+        output: type[T] | TypeAdapter[T],
+        model: str | None = None,
+        effort: str | None = None,
+        timeout: float | None = None,
+        images: Sequence[Image] = (),
+        label: str = "complete",
+    ) -> Reply[T]: ...
+    @overload
+    def complete(
+        self,
+        prompt: str,
+        *,
+        instructions: str | None = None,
+        output: Mapping[str, Any],
+        model: str | None = None,
+        effort: str | None = None,
+        timeout: float | None = None,
+        images: Sequence[Image] = (),
+        label: str = "complete",
+    ) -> Reply[JSONValue]: ...
+    def complete(self, prompt: str, **arguments: Any) -> Reply[Any]:
+        """Ask once; see `AsyncCodex.complete`. Ctrl-C interrupts the turn and ends what the call started."""
+        return self._run(lambda: self._codex.complete(prompt, **arguments))
+
+    @overload
+    def stream(
+        self,
+        prompt: str,
+        *,
+        instructions: str | None = None,
+        output: None = None,
+        model: str | None = None,
+        effort: str | None = None,
+        timeout: float | None = None,
+        images: Sequence[Image] = (),
+    ) -> AbstractContextManager[SyncReplyStream[str]]: ...
+    @overload
+    def stream(
+        self,
+        prompt: str,
+        *,
+        instructions: str | None = None,
+        output: type[T] | TypeAdapter[T],
+        model: str | None = None,
+        effort: str | None = None,
+        timeout: float | None = None,
+        images: Sequence[Image] = (),
+    ) -> AbstractContextManager[SyncReplyStream[T]]: ...
+    @overload
+    def stream(
+        self,
+        prompt: str,
+        *,
+        instructions: str | None = None,
+        output: Mapping[str, Any],
+        model: str | None = None,
+        effort: str | None = None,
+        timeout: float | None = None,
+        images: Sequence[Image] = (),
+    ) -> AbstractContextManager[SyncReplyStream[JSONValue]]: ...
+    def stream(self, prompt: str, **arguments: Any) -> AbstractContextManager[SyncReplyStream[Any]]:
+        """Ask once, and see what happens as it happens; see `AsyncCodex.stream`."""
+        return self._streamed(prompt, arguments)
+
+    @contextmanager
+    def _streamed(self, prompt: str, arguments: dict[str, Any]) -> Generator[SyncReplyStream[Any]]:
+        with (
+            self._open_portal() as portal,
+            portal.wrap_async_context_manager(self._codex.stream(prompt, **arguments)) as stream,
+        ):
+            yield SyncReplyStream(stream, portal)
+
+    def models(self) -> tuple[Model, ...]:
+        """The models that the app-server lists; see `AsyncCodex.models`."""
+        return self._run(self._codex.models)
+
+    def account(self) -> Account:
+        """Who would pay for a call; see `AsyncCodex.account`."""
+        return self._run(self._codex.account)
+
+    def _run(self, call: Callable[[], Awaitable[T]]) -> T:
+        with self._open_portal() as portal:
+            return _wait(portal, call)
+
+    @contextmanager
+    def _open_portal(self) -> Generator[BlockingPortal]:
+        if self._portal is not None:
+            yield self._portal
+        else:
+            with start_blocking_portal() as portal:
+                yield portal
+
+
+class SyncReplyStream(Generic[T]):
+    """What `Codex.stream` yields: iterate it for events, and ask it for the reply."""
+
+    def __init__(self, stream: ReplyStream[T], portal: BlockingPortal) -> None:
+        self._stream = stream
+        self._portal = portal
+        self._iterator = aiter(stream)
+
+    def __iter__(self) -> Iterator[Event]:
+        return self
+
+    def __next__(self) -> Event:
+        try:
+            return _wait(self._portal, lambda: anext(self._iterator))
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+    def reply(self) -> Reply[T]:
+        """The reply, once the call is done. Raises what `Codex.complete` raises."""
+        return _wait(self._portal, self._stream.reply)
+
+
+def _wait(portal: BlockingPortal, call: Callable[[], Awaitable[T]]) -> T:
+    async def run() -> T:
+        return await call()
+
+    future = portal.start_task_soon(run)
+    try:
+        return future.result()
+    except BaseException:
+        # Ctrl-C arrives here, in the caller's thread. The task is cancelled, and interrupts its turn, before the thread and
+        # its loop are left.
+        future.cancel()
+        raise

@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import enum
+import json
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired
+from uuid import UUID
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from typing_extensions import TypedDict
+
+from codex_oauth.errors import OutputSchemaError, OutputValidationError
+from codex_oauth.schema import OutputSpec, output_spec
+
+from .strict import assert_strict, spec_of, valid
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+class Address(BaseModel):
+    street: str
+    number: int = Field(default=1, ge=1)
+
+
+class Person(BaseModel):
+    """Somebody."""
+
+    name: str = Field(description="The full name", min_length=1)
+    age: int | None = None
+    home: Address = Field(description="Where they live")
+    work: Address | None = None
+    colour: Colour = Colour.RED
+    level: Level = Level.LOW
+    tags: list[str] = []
+    scores: dict[str, float] = {}
+    by_colour: dict[Colour, Address] = {}
+    anything: Any = None
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: int = 9
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+    name: str | None = None
+
+
+class Pet(BaseModel):
+    pet: Cat | Dog = Field(discriminator="kind")
+    others: list[Annotated[Cat | Dog, Field(discriminator="kind")]] = []
+
+
+class Tree(BaseModel):
+    value: int
+    children: list[Tree] = []
+    parent: Tree | None = None
+
+
+class Loose(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    known: int
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+    when: datetime
+    day: date
+    price: Decimal
+    pause: timedelta
+    id: UUID
+    pair: tuple[int, str]
+    many: tuple[int, ...]
+    unique: set[int]
+
+
+class Alias(BaseModel):
+    from_: str = Field(alias="from")
+    slash: int = Field(alias="a/b~c")
+
+
+class Empty(BaseModel):
+    pass
+
+
+@dataclass
+class Point:
+    x: int
+    y: int = 0
+    marks: list[tuple[str, float]] = field(default_factory=list)
+
+
+class Movie(TypedDict):
+    title: str
+    year: NotRequired[int]
+
+
+class Row(NamedTuple):
+    key: str
+    value: int = 3
+
+
+NOON = datetime(2024, 2, 29, 12, 0, tzinfo=UTC)
+STRICT = Strict(
+    when=NOON,
+    day=NOON.date(),
+    price=Decimal("12.30"),
+    pause=timedelta(seconds=90),
+    id=UUID(int=7),
+    pair=(1, "a"),
+    many=(1, 2),
+    unique={1, 2},
+)
+TYPES: list[tuple[Any, list[Any]]] = [
+    (
+        Person,
+        [
+            Person(name="A", home=Address(street="S")),
+            Person(
+                name="\u00c5",
+                age=3,
+                home=Address(street="S", number=2),
+                work=Address(street="T"),
+                colour=Colour.BLUE,
+                level=Level.HIGH,
+                tags=["x"],
+                scores={"a": 1.5},
+                by_colour={Colour.RED: Address(street="U")},
+                anything={"deep": [1, None]},
+            ),
+        ],
+    ),
+    (
+        Pet,
+        [
+            Pet(pet=Cat(kind="cat")),
+            Pet(pet=Dog(kind="dog"), others=[Cat(kind="cat", lives=1), Dog(kind="dog", name="x")]),
+        ],
+    ),
+    (Tree, [Tree(value=1), Tree(value=1, children=[Tree(value=2, parent=Tree(value=3))])]),
+    (Loose, [Loose(known=1), Loose(known=1, other=[1], third=None)]),  # pyright: ignore[reportCallIssue]
+    (Strict, [STRICT]),
+    (Alias, [Alias.model_validate({"from": "x", "a/b~c": 1})]),
+    (Empty, [Empty()]),
+    (Point, [Point(1), Point(1, 2, [("a", 0.5)])]),
+    (Movie, [{"title": "x"}, {"title": "x", "year": 1}]),
+    (Row, [Row("a"), Row("a", 1)]),
+    (Colour, [Colour.BLUE]),
+    (bool, [True]),
+    (int | str, [1, "x"]),
+    (Cat | Dog | None, [Cat(kind="cat"), Dog(kind="dog"), None]),
+    (list[Person], [[], [Person(name="A", home=Address(street="S"))]]),
+    (dict[str, Address], [{}, {"a": Address(street="S")}]),
+    (dict[str, Any], [{"a": [1, {"b": None}]}]),
+    (tuple[int, str | None], [(1, None), (1, "x")]),
+    (Literal["a", 1, None], ["a", 1, None]),
+    (Annotated[int, Field(ge=3)], [3]),
+    (list[Address | dict[str, str]], [[Address(street="S"), {"q": "x"}]]),
+    (TypeAdapter(list[date]), [[date(2024, 2, 29)]]),
+]
+
+
+@pytest.mark.parametrize(("output", "values"), TYPES)
+def test_a_typed_value_survives_the_way_out_and_back(output: Any, values: list[Any]) -> None:
+    spec = spec_of(output)
+    assert spec.wire_schema is not None
+    assert_strict(spec.wire_schema)
+    for value in values:
+        written = spec.render(value)
+        assert valid(spec.wire_schema, json.loads(written))
+        parsed = spec.parse(written)
+        assert parsed == value
+        assert type(parsed) is type(value)
+
+
+def test_the_models_words_reach_the_model_and_its_made_up_titles_do_not() -> None:
+    wire: Any = output_spec(Person).wire_schema
+    assert wire["description"] == "Somebody."
+    assert wire["properties"]["name"] == {"description": "The full name At least 1 characters.", "type": "string"}
+    assert wire["properties"]["home"]["description"] == "Where they live"
+    assert list(wire["properties"])[:3] == ["name", "age", "home"]
+    assert wire["properties"]["level"]["anyOf"][0] == {"$ref": "#/$defs/Level"}
+
+
+def test_a_default_applies_where_the_model_says_null() -> None:
+    assert output_spec(Address).parse('{"street": "S", "number": null}') == Address(street="S", number=1)
+
+
+def test_a_validators_own_words_are_told_unless_they_quote_the_reply() -> None:
+    class Span(BaseModel):
+        start: int
+        end: int
+
+        @model_validator(mode="after")
+        def ordered(self) -> Span:
+            if self.start >= self.end:
+                raise ValueError("end must be after start")
+            return self
+
+    with pytest.raises(OutputValidationError) as caught:
+        spec_of(list[Span]).parse('{"value": [{"start": 1, "end": 2}, {"start": 2, "end": 2}]}')
+    assert caught.value.errors == ("/value/1: Value error, end must be after start",)
+
+
+@pytest.mark.parametrize("output", [lambda: None, Empty(), 3, type("Plain", (), {}), list["Nowhere"]])  # type: ignore[name-defined] # noqa: F821
+def test_what_has_no_schema_is_refused(output: Any) -> None:
+    with pytest.raises(OutputSchemaError, match="cannot be an output type"):
+        spec_of(output)
+
+
+def test_one_type_is_compiled_once_and_unions_keep_their_order() -> None:
+    assert output_spec(Person) is output_spec(Person)
+    first: Any = output_spec(int | str).wire_schema
+    second: Any = output_spec(str | int).wire_schema
+    assert first["properties"]["value"]["anyOf"][0] == {"type": "integer"}
+    assert second["properties"]["value"]["anyOf"][0] == {"type": "string"}
+
+
+def test_unhashable_metadata_is_no_obstacle() -> None:
+    assert output_spec(Annotated[int, ["unhashable"]]).parse('{"value": 3}') == 3
+
+
+def test_a_spec_is_shared_by_threads() -> None:
+    spec: OutputSpec[list[Person]] = output_spec(list[Person])
+    reply = spec.render([Person(name="A", home=Address(street="S"))])
+    found: list[list[Person]] = []
+    threads = [threading.Thread(target=lambda: found.append(spec.parse(reply))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(found) == 8
+    assert all(item == found[0] for item in found)
+
+
+def test_render_refuses_what_does_not_fit() -> None:
+    for schema, value in (({"type": "integer"}, "x"), ({"properties": {"a": {}}}, {"b": 1})):
+        with pytest.raises(OutputValidationError):
+            output_spec(schema).render(value)
