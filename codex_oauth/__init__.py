@@ -157,8 +157,8 @@ __all__ = (
 
 
 def _sources() -> dict[str, tuple[str, ...]]:
-    # Where each name comes from. Importing this package imports none of them: a program that only wants the errors, or the
-    # command line that only prints its help, does not pay for the client.
+    # Where each name comes from. Importing this package imports none of them: a program that only wants the errors, or
+    # the command line that only prints its help, does not pay for the client.
     return {
         "codex_oauth.client": ("AsyncCodex",),
         "codex_oauth.events": (

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, overload
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, cast, overload
 
 import anyio
-import anyio.abc
 from anyio import AsyncContextManagerMixin
 
 from codex_oauth.config import Settings, load_settings
@@ -43,8 +43,8 @@ _MAX_INPUT = 1_048_576
 class AsyncCodex(AsyncContextManagerMixin):
     """Calls to a model that a ChatGPT plan pays for.
 
-    Used as it is, each call starts an app-server and ends it. Inside `async with`, one app-server serves all calls, started
-    by the first of them:
+    Used as it is, each call starts an app-server and ends it. Inside `async with`, one app-server serves all calls,
+    started by the first of them:
 
         async with AsyncCodex() as codex:
             reply = await codex.complete("Is 91 prime?", output={"type": "object", "properties": {…}})
@@ -53,12 +53,12 @@ class AsyncCodex(AsyncContextManagerMixin):
 
     Args:
         home: Another place for the managed CODEX_HOME; by default `CODEX_OAUTH_HOME` or the user's state folder.
-        codex_home: A CODEX_HOME of your own instead, such as `~/.codex`. It is never written by this package, so it has only
-            as much isolation as its `config.toml` gives it; a warning says what it lacks.
+        codex_home: A CODEX_HOME of your own instead, such as `~/.codex`. It is never written by this package, so it
+            has only as much isolation as its `config.toml` gives it; a warning says what it lacks.
         codex_bin: The codex binary; by default `CODEX_OAUTH_CODEX_BIN`, the extra `bundled`, or `codex` on PATH.
         metrics: The metrics file, or False for none; by default `CODEX_OAUTH_METRICS` or the user's state folder.
-        max_concurrency: Turns at once; by default 64 on a shared app-server (more than 195 requests in flight made it refuse),
-            and 8 where each call has its own, at some 100 MB each.
+        max_concurrency: Turns at once; by default 64 on a shared app-server (more than 195 requests in flight made it
+            refuse), and 8 where each call has its own, at some 100 MB each.
         settings: All of the above but the last, from `codex_oauth.config.load_settings`.
 
     Raises:
@@ -78,7 +78,9 @@ class AsyncCodex(AsyncContextManagerMixin):
         if max_concurrency is not None and max_concurrency < 1:
             raise ConfigurationError("max_concurrency must be at least 1")
         if settings is not None and (home, codex_home, codex_bin, metrics) != (None, None, None, None):
-            raise ConfigurationError("settings= stands for home=, codex_home=, codex_bin= and metrics=: give one or the other")
+            raise ConfigurationError(
+                "settings= stands for home=, codex_home=, codex_bin= and metrics=: give one or the other"
+            )
         self._settings = settings or load_settings(
             home=home, codex_home=codex_home, codex_bin=codex_bin, metrics=metrics
         )
@@ -156,8 +158,8 @@ class AsyncCodex(AsyncContextManagerMixin):
         Args:
             prompt: The input; at most 1,048,576 characters.
             instructions: What the model is told before it. Nothing else is added: no prompt of codex's own, no tools.
-            output: What the reply shall be: a pydantic model, a dataclass, a `TypedDict` or any other type pydantic knows, a
-                `TypeAdapter`, or a JSON Schema as a dict; None for text.
+            output: What the reply shall be: a pydantic model, a dataclass, a `TypedDict` or any other type pydantic
+                knows, a `TypeAdapter`, or a JSON Schema as a dict; None for text.
             model: A model's id; None for the first visible one of the small tier, else the account's default.
             effort: A reasoning effort that the model lists; None for its lowest.
             timeout: Seconds for everything together; None for 30, or what the configuration says.
@@ -225,8 +227,8 @@ class AsyncCodex(AsyncContextManagerMixin):
     ) -> AbstractAsyncContextManager[ReplyStream[Any]]:
         """Ask once, and see what happens as it happens.
 
-        Takes what `complete` takes. The stream yields events; `await stream.reply()` gives the `Reply` of the whole. Both
-        raise what `complete` raises. Leaving the block early interrupts the turn.
+        Takes what `complete` takes. The stream yields events; `await stream.reply()` gives the `Reply` of the whole.
+        Both raise what `complete` raises. Leaving the block early interrupts the turn.
 
             async with codex.stream("Tell me a story") as events:
                 async for event in events:
@@ -239,7 +241,7 @@ class AsyncCodex(AsyncContextManagerMixin):
     @asynccontextmanager
     async def _streamed(
         self, spec: OutputSpec[Any], request: TurnRequest, timeout: float | None
-    ) -> AsyncIterator[ReplyStream[Any]]:
+    ) -> AsyncGenerator[ReplyStream[Any]]:
         stream: ReplyStream[Any] = ReplyStream()
 
         async def feed() -> None:
@@ -283,7 +285,8 @@ class AsyncCodex(AsyncContextManagerMixin):
         effort: str | None,
         images: Sequence[Image],
     ) -> tuple[OutputSpec[Any], TurnRequest]:
-        if not isinstance(prompt, str) or not prompt:  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
+        # Callers without a type checker exist.
+        if not isinstance(cast("object", prompt), str) or not prompt:
             raise ConfigurationError("the prompt must be text, and not empty")
         if len(prompt) > _MAX_INPUT:
             raise ConfigurationError(f"the prompt has {len(prompt):,} characters; codex takes at most {_MAX_INPUT:,}")
@@ -292,7 +295,7 @@ class AsyncCodex(AsyncContextManagerMixin):
                 raise ConfigurationError(f"the {name} holds half a surrogate pair, which is no text")
         if isinstance(images, str | bytes):
             raise ConfigurationError("images= takes a list, even for one image")
-        spec = output_spec(output)
+        spec: OutputSpec[Any] = output_spec(output)
         for message in self._process.warnings():
             warnings.warn(message, stacklevel=3)
         return spec, TurnRequest(
@@ -324,7 +327,7 @@ class AsyncCodex(AsyncContextManagerMixin):
         lease = Lease(self._process, self._limiter, trace, spec)
         outcome, error = "cancelled", None
         try:
-            result = await Deadline(lease, seconds).run(_observed(request, observe))
+            result = await Deadline(lease, seconds).run(replace(request, observer=observe))
             outcome = "ok"
         except CodexOAuthError as failure:
             outcome, error = "error", failure.code
@@ -343,9 +346,3 @@ class AsyncCodex(AsyncContextManagerMixin):
             warm=trace.warm,
             turn_id=result.turn_id,
         )
-
-
-def _observed(request: TurnRequest, observer: Observer) -> TurnRequest:
-    from dataclasses import replace
-
-    return replace(request, observer=observer)

@@ -1,4 +1,4 @@
-"""Where things are and what the defaults are: the only reader of the environment, the configuration file and platformdirs.
+"""Where things are and what the defaults are: the only reader of the environment and of the configuration file.
 
 The environment is read once, when settings are made; nothing below looks at `os.environ`.
 """
@@ -33,19 +33,20 @@ DEFAULT_MODEL_PREFERENCE: Final = ("*-luna", "*-mini")
 answers are what most calls ask for."""
 
 BILLING_VARIABLES: Final = ("CODEX_ACCESS_TOKEN", "CODEX_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL")
-"""Variables that could make another wallet pay, or another host answer. Shown by `status`; the child never sees them."""
+"""Variables that could make another wallet pay, or another host answer. The child never sees them."""
 
 _INHERITED: Final = frozenset(
-    """
-    PATH HOME USER LOGNAME LANG LANGUAGE TZ TMPDIR TEMP TMP
-    HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy
-    SSL_CERT_FILE SSL_CERT_DIR CODEX_CA_CERTIFICATE RUST_LOG
-    SYSTEMROOT SYSTEMDRIVE WINDIR COMSPEC PATHEXT USERPROFILE APPDATA LOCALAPPDATA PROGRAMDATA
-    PROGRAMFILES HOMEDRIVE HOMEPATH USERNAME USERDOMAIN NUMBER_OF_PROCESSORS PROCESSOR_ARCHITECTURE
-    """.split()
+    {
+        *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "CODEX_CA_CERTIFICATE"),
+        *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "USERPROFILE", "USERNAME", "USERDOMAIN"),
+        *("APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "PROGRAMFILES", "HOMEDRIVE", "HOMEPATH", "NUMBER_OF_PROCESSORS"),
+        "PROCESSOR_ARCHITECTURE",
+    }
 )
-# An allow-list, since a deny-list would have to know every variable that a later codex reads: CODEX_ACCESS_TOKEN, for one,
-# silently replaces the sign-in.
+# An allow-list, since a deny-list would have to know every variable that a later codex reads: CODEX_ACCESS_TOKEN, for
+# one, silently replaces the sign-in.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,11 +141,8 @@ def load_settings(
     binary = codex_bin or environ.get("CODEX_OAUTH_CODEX_BIN") or values.get("codex_bin")
     if metrics is None:
         metrics = environ.get("CODEX_OAUTH_METRICS") or values.get("metrics") or True
-    if metrics is True:
-        metrics_file: Path | None = state_dir / "metrics.jsonl"
-    elif metrics is False or os.fspath(metrics) in ("off", ""):
-        metrics_file = None
-    else:
+    metrics_file = state_dir / "metrics.jsonl" if metrics is True else None
+    if isinstance(metrics, str | os.PathLike) and metrics != "off":
         metrics_file = _absolute(metrics)
     return Settings(
         home=_absolute(codex_home if codex_home is not None else managed_home),

@@ -180,4 +180,5 @@ Event: TypeAlias = (
 )
 
 Observer: TypeAlias = Callable[[Event], None]
-"""Called synchronously, in order, from the task that makes the call. It must return quickly; what it raises is contained."""
+"""Called synchronously, in order, from the task that makes the call. It must return quickly; what it raises is
+contained."""

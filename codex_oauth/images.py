@@ -1,7 +1,7 @@
 """Images as data URLs, checked before they are sent.
 
-codex gives no error for an image that it cannot read: the model is told so in words, and answers anyway. And an image given
-by its path tells the service that path.
+codex gives no error for an image that it cannot read: the model is told so in words, and answers anyway. And an image
+given by its path tells the service that path.
 """
 
 from __future__ import annotations

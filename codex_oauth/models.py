@@ -21,8 +21,8 @@ def choose_model(models: Sequence[Model], wanted: str | None, preference: Sequen
         preference: Patterns such as `*-mini`, tried in order.
 
     Raises:
-        UnknownModelError: `wanted` is not listed, or nothing is. An unlisted id would be sent as it is, in a form that the
-            service may not take.
+        UnknownModelError: `wanted` is not listed, or nothing is. An unlisted id would be sent as it is, in a form that
+            the service may not take.
     """
     if wanted is not None:
         for model in models:

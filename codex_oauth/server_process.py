@@ -9,6 +9,7 @@ import anyio
 import anyio.abc
 
 from codex_oauth.config import Settings
+from codex_oauth.events import Observer
 from codex_oauth.home import (
     Home,
     foreign_home,
@@ -20,7 +21,6 @@ from codex_oauth.home import (
 )
 from codex_oauth.process import Binary, app_server_command, find_binary
 from codex_oauth.session import Server, Session, TurnRequest, ignore, open_session
-from codex_oauth.events import Observer
 from codex_oauth.types import Account, Model
 
 __all__ = ("ServerProcess",)

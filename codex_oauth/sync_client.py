@@ -1,12 +1,14 @@
-"""`Codex`: the same calls, blocking. One implementation: these run `AsyncCodex` in an event loop of a thread of their own."""
+"""`Codex`: the same calls, blocking. One implementation: these run `AsyncCodex` in an event loop of a thread of their
+own."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -27,8 +29,8 @@ T = TypeVar("T")
 class Codex:
     """Calls to a model that a ChatGPT plan pays for, from code without `await`.
 
-    Everything is as with `AsyncCodex`: used as it is, each call starts an app-server and ends it; inside `with`, one serves
-    all calls, from any number of threads.
+    Everything is as with `AsyncCodex`: used as it is, each call starts an app-server and ends it; inside `with`, one
+    serves all calls, from any number of threads.
 
         with Codex() as codex:
             print(codex.complete("Is 91 prime?").text)
@@ -122,7 +124,7 @@ class Codex:
     ) -> Reply[JSONValue]: ...
     def complete(self, prompt: str, **arguments: Any) -> Reply[Any]:
         """Ask once; see `AsyncCodex.complete`. Ctrl-C interrupts the turn and ends what the call started."""
-        return self._run(lambda: self._codex.complete(prompt, **arguments))
+        return self._run(partial(self._codex.complete, prompt, **arguments))
 
     @overload
     def stream(
@@ -166,10 +168,8 @@ class Codex:
 
     @contextmanager
     def _streamed(self, prompt: str, arguments: dict[str, Any]) -> Generator[SyncReplyStream[Any]]:
-        with (
-            self._open_portal() as portal,
-            portal.wrap_async_context_manager(self._codex.stream(prompt, **arguments)) as stream,
-        ):
+        streamed = cast("AbstractAsyncContextManager[ReplyStream[Any]]", self._codex.stream(prompt, **arguments))
+        with self._open_portal() as portal, portal.wrap_async_context_manager(streamed) as stream:
             yield SyncReplyStream(stream, portal)
 
     def models(self) -> tuple[Model, ...]:
@@ -223,7 +223,7 @@ def _wait(portal: BlockingPortal, call: Callable[[], Awaitable[T]]) -> T:
     try:
         return future.result()
     except BaseException:
-        # Ctrl-C arrives here, in the caller's thread. The task is cancelled, and interrupts its turn, before the thread and
-        # its loop are left.
+        # Ctrl-C arrives here, in the caller's thread. The task is cancelled, and interrupts its turn, before the
+        # thread and its loop are left.
         future.cancel()
         raise

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Generic, TypeAlias
+from typing import Any, Generic, TypeAlias, cast
 
 from typing_extensions import TypeVar
 
-__all__ = ("Account", "JSONValue", "Model", "Reply", "Timing", "Usage")
+__all__ = ("Account", "JSONValue", "Model", "Reply", "Timing", "Usage", "as_object")
 
-JSONValue: TypeAlias = "None | bool | int | float | str | list[JSONValue] | dict[str, JSONValue]"
+JSONValue: TypeAlias = "bool | int | float | str | list[JSONValue] | dict[str, JSONValue] | None"
+
+
+def as_object(value: object) -> dict[str, Any] | None:
+    """A JSON value if it is an object, else None."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
 
 T_co = TypeVar("T_co", covariant=True, default=str)
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from codex_oauth.cli.options import call_options, open_codex
 from codex_oauth.cli.output import call, printable, to_json, waiting
 from codex_oauth.errors import ConfigurationError
+from codex_oauth.types import as_object
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from codex_oauth.client import AsyncCodex
+    from codex_oauth.stream import ReplyStream
     from codex_oauth.types import Reply
 
 __all__ = ("command",)
@@ -25,7 +30,13 @@ __all__ = ("command",)
 @click.argument("prompt", required=False)
 @click.option("--schema", type=click.Path(path_type=Path), help="A JSON Schema that the reply has to fit.")
 @click.option("--instructions", metavar="TEXT", help="What the model is told before the prompt.")
-@click.option("--image", "images", type=click.Path(path_type=Path), multiple=True, help="A PNG, JPEG, GIF or WebP; may be repeated.")
+@click.option(
+    "--image",
+    "images",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A PNG, JPEG, GIF or WebP; may be repeated.",
+)
 @click.option("--stream", "streamed", is_flag=True, help="Print the text as it comes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value: the output and what the call took.")
 @call_options
@@ -69,7 +80,7 @@ def command(
         call(lambda: _stream(codex, text, arguments))
         return
     with waiting("asking…"):
-        reply: Reply[Any] = call(lambda: codex.complete(text, **arguments))
+        reply = cast("Reply[Any]", call(partial(codex.complete, text, **arguments)))
     if as_json:
         to_json(_described(reply))
     elif schema is not None:
@@ -81,7 +92,8 @@ def command(
 async def _stream(codex: AsyncCodex, text: str, arguments: dict[str, Any]) -> None:
     from codex_oauth.events import TextDelta
 
-    async with codex.stream(text, **arguments) as events:
+    stream: AbstractAsyncContextManager[ReplyStream[Any]] = cast("Any", codex.stream(text, **arguments))
+    async with stream as events:
         async for event in events:
             if isinstance(event, TextDelta):
                 click.echo(_shown(event.text), nl=False)
@@ -112,9 +124,10 @@ def _read_schema(path: Path) -> dict[str, Any]:
     except ValueError as error:
         where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
         raise ConfigurationError(f"{path}: not JSON{where}") from None
-    if not isinstance(value, dict):
+    schema = as_object(value)
+    if schema is None:
         raise ConfigurationError(f"{path}: a JSON Schema is an object here")
-    return value
+    return schema
 
 
 def _described(reply: Reply[Any]) -> dict[str, Any]:

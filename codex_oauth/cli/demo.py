@@ -45,13 +45,16 @@ _COLOUR: Final = {"allow": "green", "deny": "red", "ask": "yellow"}
 @click.command("demo")
 @click.option("--codex-bin", type=click.Path(path_type=Path), help="The codex binary.  [env: CODEX_OAUTH_CODEX_BIN]")
 def command(codex_bin: Path | None) -> None:
-    """Judge three requests with the real codex binary, on a stand-in for ChatGPT: no account, no network, nothing kept."""
+    """Judge three requests with the real codex binary, on a stand-in for ChatGPT: no account, no network, nothing
+    kept."""
     try:
         from codex_oauth.testing import LoopbackChatGPT
     except ImportError as error:
         raise ConfigurationError('the demo needs its stand-in: pip install "codex-oauth[bundled,testing]"') from error
 
-    click.echo("This is a demonstration on a stand-in: ChatGPT is played by this program on 127.0.0.1, its words are scripted.")
+    click.echo(
+        "This is a demonstration on a stand-in: ChatGPT is played by this program on 127.0.0.1, its words are scripted."
+    )
     click.echo("The rest is real: the codex binary, its app-server, the sign-in check, the policy, the schema.\n")
     with tempfile.TemporaryDirectory(prefix="codex-oauth-demo-") as folder, LoopbackChatGPT() as chatgpt:
         _show(chatgpt, Path(folder), codex_bin)
@@ -85,9 +88,7 @@ def _show(chatgpt: Any, folder: Path, codex_bin: Path | None) -> None:
         table.add_column(heading, overflow="fold", justify="right" if heading == "ms" else "left")
     for (text, _), verdict in zip(_SCRIPT, verdicts, strict=True):
         colour = _COLOUR[verdict.behavior]
-        table.add_row(
-            text, f"[{colour}]{verdict.behavior}[/]", f"{verdict.latency_ms:.0f}", printable(verdict.reason)
-        )
+        table.add_row(text, f"[{colour}]{verdict.behavior}[/]", f"{verdict.latency_ms:.0f}", printable(verdict.reason))
     console().print(table)
     first, request = verdicts[0], chatgpt.model_requests[0]
     assert first.account is not None

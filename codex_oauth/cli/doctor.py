@@ -99,7 +99,9 @@ def _binary(settings: Settings) -> _Check:
     except CodexOAuthError as error:
         return _Check("codex", "fail", error.message, 'pip install "codex-oauth[bundled]"', error.exit_status)
     except OSError as error:
-        return _Check("codex", "fail", f"{settings.state_dir}: {error.strerror}", "XDG_STATE_HOME=… codex-oauth doctor", 2)
+        return _Check(
+            "codex", "fail", f"{settings.state_dir}: {error.strerror}", "XDG_STATE_HOME=… codex-oauth doctor", 2
+        )
 
 
 def _home(settings: Settings) -> _Check:
@@ -148,7 +150,9 @@ def _account(codex: AsyncCodex) -> _Check:
 
 
 def _environment(settings: Settings) -> _Check:
-    proxies = sorted(name for name in settings.inherited if name.lower().endswith("_proxy") and settings.inherited[name])
+    proxies = sorted(
+        name for name in settings.inherited if name.lower().endswith("_proxy") and settings.inherited[name]
+    )
     parts = [f"proxy variables: {', '.join(proxies)}" if proxies else "no proxy"]
     if settings.billing_variables:
         parts.append(f"withheld from codex: {', '.join(settings.billing_variables)}")

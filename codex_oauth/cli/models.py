@@ -18,9 +18,7 @@ __all__ = ("command",)
 @click.option("--all", "show_all", is_flag=True, help="Hidden ones too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
 @home_options
-def command(
-    show_all: bool, as_json: bool, home: Path | None, codex_home: Path | None, codex_bin: Path | None
-) -> None:
+def command(show_all: bool, as_json: bool, home: Path | None, codex_home: Path | None, codex_bin: Path | None) -> None:
     """List the models, their efforts, and the one that a call without --model would use."""
     codex = open_codex(home, codex_home, codex_bin)
     with waiting("asking codex…"):
@@ -41,5 +39,9 @@ def command(
         table.add_row(mark, model.id, efforts, model.default_effort, model.description)
     console().print(table)
     effort = choose_effort(chosen, codex.settings.effort)
-    why = "named in the configuration" if codex.settings.model else "the first visible one that the preference list matches"
+    why = (
+        "named in the configuration"
+        if codex.settings.model
+        else "the first visible one that the preference list matches"
+    )
     console().print(f"\n→ used by default, at effort {effort}: {why}.  * the account's default")

@@ -27,7 +27,7 @@ def home_options(command: F) -> F:
         click.option(
             "--codex-home",
             type=click.Path(path_type=Path),
-            help="A CODEX_HOME of your own, such as ~/.codex; it is only read, and isolates only as far as it is set up to.",
+            help="A CODEX_HOME of your own, such as ~/.codex. It is only read, and isolates as far as it says.",
         ),
         click.option(
             "--home",
@@ -42,7 +42,9 @@ def home_options(command: F) -> F:
 def call_options(command: F) -> F:
     """How a call is made."""
     for option in (
-        click.option("--timeout", type=click.FloatRange(0, 86_400, min_open=True), help="Seconds for everything together."),
+        click.option(
+            "--timeout", type=click.FloatRange(0, 86_400, min_open=True), help="Seconds for everything together."
+        ),
         click.option("--effort", help="A reasoning effort that the model lists.  [default: its lowest]"),
         click.option("--model", help="A model's id.  [default: the first of the small tier]"),
     ):

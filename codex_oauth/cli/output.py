@@ -24,7 +24,8 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\
 
 
 def printable(text: str) -> str:
-    """Text of foreign origin, fit for a terminal: without control characters, which could rewrite what is on the screen."""
+    """Text of foreign origin, fit for a terminal: without control characters, which could rewrite what is on the
+    screen."""
     return _CONTROL.sub("�", text)
 
 

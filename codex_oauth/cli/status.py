@@ -52,7 +52,9 @@ def command(as_json: bool, home: Path | None, codex_home: Path | None, codex_bin
             click.echo(f"account   {report['account']}{who}")
             click.echo(f"plan      {report['plan']}")
         if settings.billing_variables:
-            click.echo(f"withheld  {', '.join(settings.billing_variables)} (set here; the app-server does not get them)")
+            click.echo(
+                f"withheld  {', '.join(settings.billing_variables)} (set here; the app-server does not get them)"
+            )
     if problem is not None:
         if not as_json:
             say(f"codex-oauth: {problem.message}")

@@ -35,8 +35,8 @@ BUILTIN_POLICY: Final = Policy(
         Rule(
             id="read-only",
             kind="allow",
-            text="Reads or lists files inside the working folder, or shows the state of a repository, a build or the "
-            "system, and changes nothing.",
+            text="Reads or lists files inside the working folder, or shows the state of a repository, a build or "
+            "the system, and changes nothing.",
         ),
         Rule(
             id="local-development",
@@ -70,8 +70,8 @@ BUILTIN_POLICY: Final = Policy(
         Rule(
             id="weaken-protection",
             kind="deny",
-            text="Turns off or works around a safety measure: permissions, sandboxes, hooks, checks, audit logs, or this "
-            "policy itself.",
+            text="Turns off or works around a safety measure: permissions, sandboxes, hooks, checks, audit logs, or "
+            "this policy itself.",
         ),
         Rule(
             id="outward",

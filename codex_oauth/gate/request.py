@@ -55,13 +55,15 @@ class PermissionRequest:
     def from_hook(cls, payload: str | bytes, *, host: Host | None = None) -> Self:
         """What a `PermissionRequest` hook of Claude Code or Codex gets on stdin.
 
-        Unknown fields are passed over. Codex is told from Claude Code by its `turn_id` and `model`, unless `host` is given.
+        Unknown fields are passed over. Codex is told from Claude Code by its `turn_id` and `model`, unless `host` is
+        given.
 
         Raises:
             ConfigurationError: It is not such a request; the message says what is wrong, without the content.
         """
         try:
-            # A host may hand on bytes that are no UTF-8, out of a file or a terminal: the request is still to be judged.
+            # A host may hand on bytes that are no UTF-8, out of a file or a terminal: the request is still to be
+            # judged.
             text = payload.decode("utf-8", "replace") if isinstance(payload, bytes) else payload
             value = json.loads(text)
         except (ValueError, RecursionError) as error:

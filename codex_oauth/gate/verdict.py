@@ -16,7 +16,11 @@ REPLY_SCHEMA: Final[dict[str, Any]] = {
     # The reason comes first on purpose: a model that has to name the verdict first then writes a reason to suit it.
     "properties": {
         "reason": {"type": "string", "description": "One sentence: what the request does, and which rule decides."},
-        "behavior": {"type": "string", "enum": ["allow", "deny", "ask"], "description": "What follows from the reason."},
+        "behavior": {
+            "type": "string",
+            "enum": ["allow", "deny", "ask"],
+            "description": "What follows from the reason.",
+        },
         "deny_message": {"type": "string", "description": "For the agent, when denied; otherwise empty."},
     },
     "required": ["reason", "behavior", "deny_message"],
@@ -32,8 +36,8 @@ class Verdict:
         behavior: `allow`, `deny`, or `ask`: the person decides.
         reason: Why, in a sentence.
         deny_message: For the agent, when denied; otherwise empty.
-        source: `model`; `rule` where no model was asked; `truncated` where an allow became ask because the model had not seen
-            the whole request.
+        source: `model`; `rule` where no model was asked; `truncated` where an allow became ask because the model had
+            not seen the whole request.
         model: The model that judged; None where none was asked.
         effort: Its reasoning effort.
         latency_ms: Milliseconds that it took.
@@ -49,7 +53,7 @@ class Verdict:
     model: str | None = None
     effort: str | None = None
     latency_ms: float = 0.0
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     account: Account | None = None
     repaired: bool = False
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from codex_oauth.errors import ConfigurationError
 from codex_oauth.home.managed import Home
+from codex_oauth.types import as_object
 
 __all__ = ("foreign_home", "missing_isolation")
 
@@ -65,7 +66,7 @@ def missing_isolation(path: Path) -> tuple[str, ...]:
 def _get(config: dict[str, Any], dotted: str) -> Any:
     value: Any = config
     for part in dotted.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
+        value = (as_object(value) or {}).get(part)
     return value
 
 

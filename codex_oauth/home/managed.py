@@ -1,6 +1,7 @@
 """The managed CODEX_HOME: written for one binary, made ready once, and only looked at from then on.
 
-A normal call reads the stamp and compares four `stat` results with it; no process runs and nothing is parsed but the stamp.
+A normal call reads the stamp and compares four `stat` results with it; no process runs and nothing is parsed but the
+stamp.
 """
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,7 +68,7 @@ def ready_home(settings: Settings, binary: Binary) -> Home | None:
             return None
         if not work_dir(settings).is_dir():
             return None
-        models = tuple(Model(**{**model, "efforts": tuple(model["efforts"])}) for model in stamp["models"])
+        models = tuple(_model(model) for model in stamp["models"])
         return Home(path=settings.home, managed=True, version=stamp["version"], models=models)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -97,7 +98,7 @@ def prepare_home(settings: Settings, binary: Binary) -> Home:
 
 
 @contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
+def _alone(settings: Settings) -> Generator[None]:
     from filelock import FileLock, Timeout
 
     settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -165,6 +166,11 @@ def _with_hint(error: UnsupportedCodexError, home: Path) -> CodexOAuthError:
         exit_code=error.exit_code,
         stderr_tail=error.stderr_tail,
     )
+
+
+def _model(fields: dict[str, Any]) -> Model:
+    model = Model(**fields)
+    return replace(model, efforts=tuple(model.efforts))
 
 
 def _identity(binary: Binary) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The hermetic profile: what `config.toml` and `models.json` of a managed home say, as pure text.
 
-Measured on the wire with 0.159 to 0.169: a turn of this profile carries only the caller's instructions, input and schema,
-no tools, and about 1.3 KB of codex's own client metadata; a default home sends some 70 KB with it.
+Measured on the wire with 0.159 to 0.169: a turn of this profile carries only the caller's instructions, input and
+schema, no tools, and about 1.3 KB of codex's own client metadata; a default home sends some 70 KB with it.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def hermetic_catalogue(bundled: str) -> dict[str, Any]:
             model["apply_patch_tool_type"] = None
             model["shell_type"] = "disabled"
             model["supports_search_tool"] = False
-            model["slug"], model["supported_reasoning_levels"]  # what `visible_models` needs
+        visible_models(catalogue)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnsupportedCodexError(
             "`codex debug models --bundled` printed a catalogue that this version of codex-oauth cannot read"

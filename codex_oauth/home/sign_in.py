@@ -1,4 +1,5 @@
-"""What a home's `auth.json` says about its sign-in: read only, read tolerantly, and never with a token in the result."""
+"""What a home's `auth.json` says about its sign-in: read only, read tolerantly, and never with a token in the
+result."""
 
 from __future__ import annotations
 

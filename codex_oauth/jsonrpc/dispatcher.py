@@ -1,7 +1,7 @@
 """Requests, responses and notifications over a transport: the app-server's dialect of JSON-RPC.
 
-Its messages carry no `jsonrpc` member, and either side may send requests. The read loop hands notifications on in the order
-of the wire and never waits for whoever consumes them.
+Its messages carry no `jsonrpc` member, and either side may send requests. The read loop hands notifications on in the
+order of the wire and never waits for whoever consumes them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from itertools import count
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 import anyio
 import anyio.abc
@@ -24,6 +24,7 @@ from codex_oauth.errors import (
 )
 from codex_oauth.protocol import Method, check
 from codex_oauth.transport import Transport
+from codex_oauth.types import as_object
 
 __all__ = ("REQUEST_TIMEOUT", "Dispatcher", "PendingResponse", "RequestHandler")
 
@@ -31,8 +32,8 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 REQUEST_TIMEOUT: Final = 60.0
-"""Seconds that any one request may take if its caller set no tighter deadline. The slowest that was measured, `thread/start`
-with an unreachable catalogue host, took 6 s."""
+"""Seconds that any one request may take if its caller set no tighter deadline. The slowest that was measured,
+`thread/start` with an unreachable catalogue host, took 6 s."""
 
 _OVERLOADED: Final = -32001
 _METHOD_NOT_FOUND: Final = -32601
@@ -93,7 +94,7 @@ class PendingResponse(Generic[R]):
             raise _rpc_error(self._method.name, self._message["error"])
         result = self._message.get("result")
         check(self._method.result, result, self._method.name)
-        return result  # type: ignore[return-value]
+        return cast("R", result)
 
 
 class Dispatcher:
@@ -189,8 +190,9 @@ class Dispatcher:
         self._pending.clear()
 
     def _queue(self, message: Mapping[str, Any]) -> None:
-        # One task writes: a caller that is cancelled in the middle of its line would break the stream for all the others.
-        # ensure_ascii stays on: a lone surrogate in a prompt then travels as its escape and cannot break the encoding.
+        # One task writes: a caller that is cancelled in the middle of its line would break the stream for all the
+        # others. ensure_ascii stays on: a lone surrogate in a prompt then travels as its escape and cannot break the
+        # encoding.
         self._outgoing.append(json.dumps(message, separators=(",", ":")).encode())
         self._wake.set()
 
@@ -207,17 +209,16 @@ class Dispatcher:
 
     def _dispatch(self, line: bytes, tasks: anyio.abc.TaskGroup) -> None:
         try:
-            message = json.loads(line)
+            message = as_object(json.loads(line))
         except (ValueError, RecursionError):
             message = None
-        if not isinstance(message, dict):
+        if message is None:
             # A stray print must not end everything; whoever waits for a message that was meant has a deadline.
             self.unreadable_lines += 1
             return
         method = message.get("method")
         if isinstance(method, str):
-            params = message.get("params")
-            params = params if isinstance(params, dict) else {}
+            params = as_object(message.get("params")) or {}
             if "id" in message:
                 tasks.start_soon(self._answer, message["id"], method, params)
             else:
@@ -242,8 +243,9 @@ def unknown_method(method: str) -> RpcError:
     return RpcError(f"not supported: {method}", rpc_code=_METHOD_NOT_FOUND)
 
 
-def _rpc_error(method: str, error: Any) -> RpcError:
-    if not isinstance(error, dict):
+def _rpc_error(method: str, answer: object) -> RpcError:
+    error = as_object(answer)
+    if error is None:
         return RpcError(f"{method}: refused without a reason")
     code = error.get("code")
     code = code if isinstance(code, int) else 0

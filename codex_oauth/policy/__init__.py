@@ -1,7 +1,7 @@
 """How a call is made: deadline > structured output > concurrency > retry, outermost first.
 
-The deadline covers queueing, repairs and retries. A repair is a new turn, so it passes concurrency and retry again. A place is
-held across a retry's attempts, which also eases the load while the app-server says that it is busy.
+The deadline covers queueing, repairs and retries. A repair is a new turn, so it passes concurrency and retry again. A
+place is held across a retry's attempts, which also eases the load while the app-server says that it is busy.
 """
 
 from codex_oauth.policy.concurrency import Concurrency

@@ -1,4 +1,5 @@
-"""The child process: started in a group of its own, its output drained, ended without losing a token or leaving an orphan."""
+"""The child process: started in a group of its own, its output drained, ended without losing a token or leaving an
+orphan."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 import anyio
@@ -35,7 +37,9 @@ class Child:
     """
 
     def __init__(self, popen: subprocess.Popen[bytes], *, watchdog: Watchdog | None) -> None:
-        assert popen.stdin is not None and popen.stdout is not None and popen.stderr is not None
+        assert popen.stdin is not None
+        assert popen.stdout is not None
+        assert popen.stderr is not None
         self._popen = popen
         self._watchdog = watchdog
         self._stdin = popen.stdin.fileno()
@@ -94,8 +98,8 @@ class Child:
     async def stop(self, *, patience: float = KILL_GRACE) -> int | None:
         """End the process and everything in its group.
 
-        Closes stdin, then SIGTERM, then SIGKILL after the grace that a token refresh may need. A caller with less patience
-        than that leaves the rest to a watchdog. Shielded from cancellation and idempotent.
+        Closes stdin, then SIGTERM, then SIGKILL after the grace that a token refresh may need. A caller with less
+        patience than that leaves the rest to a watchdog. Shielded from cancellation and idempotent.
 
         Args:
             patience: Seconds that this may take.
@@ -139,11 +143,9 @@ class Child:
         if sys.platform == "win32":
             self._kill()
             return
-        try:
+        # PermissionError: on macOS, a group of which only the zombie is left.
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
-        except (ProcessLookupError, PermissionError):
-            # PermissionError: on macOS, a group of which only the zombie is left.
-            pass
 
     def _kill(self) -> None:
         if sys.platform == "win32":
@@ -172,7 +174,7 @@ def spawn(spec: CommandSpec) -> Child:
         ProcessError: The system refused for another reason.
     """
     reap()
-    program = spec.argv[-2] if len(spec.argv) > 1 else spec.argv[0]
+    program = spec.argv[0]
     try:
         popen = subprocess.Popen(
             spec.argv,

@@ -34,9 +34,9 @@ class CommandSpec:
 def app_server_command(*, codex: Path, home: Path, inherited: Mapping[str, str], cwd: Path) -> CommandSpec:
     """The command for `codex app-server` on a home.
 
-    On Linux `setpriv --pdeathsig` sets PR_SET_PDEATHSIG and becomes codex by exec, in the same process: SIGTERM comes when
-    the thread that started it ends, however that happens. Python's own way (`preexec_fn`) is unsafe beside threads and
-    rules vfork out.
+    On Linux `setpriv --pdeathsig` sets PR_SET_PDEATHSIG and becomes codex by exec, in the same process: SIGTERM comes
+    when the thread that started it ends, however that happens. Python's own way (`preexec_fn`) is unsafe beside
+    threads and rules vfork out.
     """
     argv = (str(codex), "app-server")
     dies = sys.platform == "linux" and _has_pdeathsig(_SETPRIV)

@@ -56,7 +56,7 @@ def find_binary(settings: Settings) -> Binary:
         if os.access(candidate, os.X_OK) and candidate.is_file():
             return _binary(candidate, "PATH")
     raise CodexNotFoundError(
-        'no codex binary: not installed with the package and not on PATH. Install it: pip install "codex-oauth[bundled]"'
+        'no codex binary, neither installed with the package nor on PATH: pip install "codex-oauth[bundled]"'
     )
 
 

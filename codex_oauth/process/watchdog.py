@@ -1,7 +1,7 @@
 """A small shell that ends a process group which nobody else can end any more.
 
-It is for two moments: this process is gone (where the kernel has no PR_SET_PDEATHSIG, it waits from the start), and this
-process may not wait any longer for a child that is slow to go (it takes over).
+It is for two moments: this process is gone (where the kernel has no PR_SET_PDEATHSIG, it waits from the start), and
+this process may not wait any longer for a child that is slow to go (it takes over).
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Final
 __all__ = ("KILL_GRACE", "Watchdog", "reap", "reap_later")
 
 KILL_GRACE: Final = 12
-"""Seconds between asking a child to end and killing it. A kill in the middle of a token refresh loses the rotated token and
-with it the sign-in, so a child gets the time that a slow refresh request may take; it ends in some 20 ms otherwise."""
+"""Seconds between asking a child to end and killing it. A kill in the middle of a token refresh loses the rotated
+token and with it the sign-in, so a child gets the time that a slow refresh request may take; it ends in some 20 ms
+otherwise."""
 
 _SCRIPT: Final = """
 read -r _
@@ -27,8 +28,8 @@ kill -KILL -- "-$1" 2>/dev/null
 
 
 _unreaped: Final[list[subprocess.Popen[bytes]]] = []
-# Processes that end after whoever started them stopped waiting. The list is looked at whenever a new one starts, so that at
-# most a few zombies exist for a while; at the end of this process the system reaps them.
+# Processes that end after whoever started them stopped waiting. The list is looked at whenever a new one starts, so
+# that at most a few zombies exist for a while; at the end of this process the system reaps them.
 
 
 def reap_later(popen: subprocess.Popen[bytes]) -> None:

@@ -119,7 +119,7 @@ def read_schema(document: JSONValue) -> JSONValue:
     root = _read(document, "#", places)
     for place, schema in places.items():
         if isinstance(schema, dict) and "$ref" in schema:
-            _check_reference(root, place, schema, places)
+            _check_reference(place, schema, places)
     return root
 
 
@@ -191,7 +191,7 @@ def _check_patterns(schema: Schema, place: str) -> None:
             raise OutputSchemaError(message) from None
 
 
-def _check_reference(root: JSONValue, place: str, schema: Schema, places: dict[str, JSONValue]) -> None:
+def _check_reference(place: str, schema: Schema, places: dict[str, JSONValue]) -> None:
     seen = {place}
     while True:
         ref = cast(str, schema["$ref"])

@@ -200,28 +200,26 @@ class Union(Plan):
     """Alternatives, each with its plan and with its schema on the wire and in the caller's terms.
 
     An alternative that is written in another way never looks like one of the others: either their wire schemas
-    exclude each other, or each is tagged, as the only property of an object.
+    exclude each other, or those that do not are tagged, each as the only property of an object.
     """
 
     plans: list[Plan]
     wires: list[JSONValue]
     owns: list[JSONValue]
     fits: Fits
-    tags: tuple[str, ...] = ()
+    tags: dict[int, str] = field(default_factory=dict[int, str])
 
     def undo(self, value: JSONValue, trail: Trail) -> JSONValue:
-        if self.tags:
-            tag = next((name for name in self.tags if isinstance(value, dict) and name in value), None)
-            if tag is None or not isinstance(value, dict):
-                return value
-            trail = trail.at((tag,), ())
-            trail.mark()
-            return self.plans[self.tags.index(tag)].undo(value[tag], trail)
         if not reaches_change(self):
             return value
-        for plan, wire in zip(self.plans, self.wires, strict=False):
-            if self.fits.wire(wire, value):
-                return plan.undo(value, trail)
+        for index, plan in enumerate(self.plans):
+            if not self.fits.wire(self.wires[index], value):
+                continue
+            if index in self.tags and isinstance(value, dict):
+                trail = trail.at((self.tags[index],), ())
+                trail.mark()
+                value = value[self.tags[index]]
+            return plan.undo(value, trail)
         return value
 
     def encode(self, value: JSONValue) -> JSONValue:
@@ -231,7 +229,7 @@ class Union(Plan):
             if not self.fits.own(own, value):
                 continue
             written = plan.encode(value)
-            if self.tags:
+            if index in self.tags:
                 written = {self.tags[index]: written}
             # An open object may fit the caller's schema and have no room in the closed one of the wire.
             if self.fits.wire(self.wires[index], written):

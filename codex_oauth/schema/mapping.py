@@ -130,19 +130,27 @@ class _Compiler(Combinations):
         # property takes null. Nothing is ever taken back, so this ends.
         unsettled = True
         while unsettled:
-            unsettled = any([self._make_optional(*found, defs) for found in self.optional])
-            unsettled |= any([self._tag(*found, defs) for found in self.unions])
+            unsettled = False
+            for found in self.optional:
+                unsettled |= self._make_optional(*found, defs)
+            for union in self.unions:
+                unsettled |= self._tag(*union, defs)
 
     def _tag(self, wire: Schema, union: Union, defs: dict[str, Schema]) -> bool:
         alternatives = cast(list[Schema], wire["anyOf"])
         changed = [reaches_change(plan) for plan in union.plans]
-        pairs = [(i, j) for i in range(len(changed)) for j in range(i) if changed[i] or changed[j]]
-        if union.tags or all(distinct(alternatives[i], alternatives[j], defs) for i, j in pairs):
-            return False
-        union.tags = tuple(f"option_{number}" for number in range(1, len(changed) + 1))
-        for index, tag in enumerate(union.tags):
-            alternatives[index] = self.closed_object({tag: alternatives[index]})
-        return True
+        alike = {
+            index
+            for i in range(len(changed))
+            for j in range(i)
+            if (changed[i] or changed[j]) and not distinct(alternatives[i], alternatives[j], defs)
+            for index in (i, j)
+            if index not in union.tags
+        }
+        for index in sorted(alike):
+            union.tags[index] = f"option_{index + 1}"
+            alternatives[index] = self.closed_object({union.tags[index]: alternatives[index]})
+        return bool(alike)
 
     def _make_optional(
         self, properties: dict[str, JSONValue], name: str, own: JSONValue, item: Object, defs: dict[str, Schema]

@@ -129,7 +129,7 @@ def _known(location: Path, value: JSONValue) -> Path:
     for step in location:
         if isinstance(value, dict) and isinstance(step, str) and step in value:
             value = value[step]
-        elif isinstance(value, list) and isinstance(step, int) and step < len(value):  # noqa: SIM114
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
             # Not one condition with the above: each `isinstance` narrows the type for its own line.
             value = value[step]
         else:

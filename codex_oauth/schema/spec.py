@@ -137,7 +137,8 @@ def output_spec(output: object) -> OutputSpec[Any]:
         # By its text too: int | str and str | int are equal, and yet not the same question.
         return _from_type(output, repr(output))
     except RecursionError:
-        raise OutputSchemaError("#: the schema is nested too deeply; use $defs and $ref for what repeats") from None
+        message = "#: nested too deeply, or an allOf that repeats itself; use $defs and a plain $ref for what repeats"
+        raise OutputSchemaError(message) from None
 
 
 _TEXT: OutputSpec[Any] = OutputSpec(None)
@@ -145,9 +146,11 @@ _TEXT: OutputSpec[Any] = OutputSpec(None)
 
 def _as_text(schema: Mapping[str, object]) -> str:
     try:
-        return json.dumps(schema, allow_nan=False, default=_plain)
+        text = json.dumps(schema, allow_nan=False, ensure_ascii=False, default=_plain)
+        text.encode()
     except (TypeError, ValueError) as error:
         raise OutputSchemaError(f"#: the schema is not JSON: {error}") from None
+    return text
 
 
 def _plain(value: object) -> object:

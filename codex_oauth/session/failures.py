@@ -1,7 +1,7 @@
 """The app-server's failures as this package's exceptions.
 
-The table is what codex 0.163 and 0.169 were measured to answer for each failure of the service. Several causes share one
-`codexErrorInfo`; those are told apart by the message, whose wording is codex's own, and then by the last rate-limit
+The table is what codex 0.163 and 0.169 were measured to answer for each failure of the service. Several causes share
+one `codexErrorInfo`; those are told apart by the message, whose wording is codex's own, and then by the last rate-limit
 snapshot.
 """
 
@@ -38,6 +38,7 @@ from codex_oauth.errors import (
     UsageLimitReachedError,
     WorkspaceCreditsError,
 )
+from codex_oauth.types import as_object
 
 __all__ = ("RateLimits", "account_failure", "cleaned", "error_info", "turn_failure")
 
@@ -60,10 +61,9 @@ class RateLimits:
         plan = snapshot.get("planType")
         result = RateLimits(plan if isinstance(plan, str) else self.plan, self.resets_at, self.window)
         for name in ("primary", "secondary"):
-            window = snapshot.get(name)
-            if not isinstance(window, dict) or not isinstance(window.get("usedPercent"), int | float):
-                continue
-            if window["usedPercent"] >= 100:
+            window = as_object(snapshot.get(name)) or {}
+            used = window.get("usedPercent")
+            if isinstance(used, int | float) and used >= 100:
                 resets, length = window.get("resetsAt"), window.get("windowDurationMins")
                 return RateLimits(
                     result.plan,
@@ -83,10 +83,9 @@ def error_info(info: object) -> tuple[str | None, int | None]:
     """`codexErrorInfo` as its name and an HTTP status: a string, or an object with one key, or something newer."""
     if isinstance(info, str):
         return info, None
-    if isinstance(info, dict) and info:
-        name, detail = next(iter(info.items()))
-        status = detail.get("httpStatusCode") if isinstance(detail, dict) else None
-        return str(name), status if isinstance(status, int) else None
+    for name, detail in (as_object(info) or {}).items():
+        status = (as_object(detail) or {}).get("httpStatusCode")
+        return name, status if isinstance(status, int) else None
     return None, None
 
 
@@ -116,6 +115,8 @@ def turn_failure(error: Mapping[str, Any] | None, limits: RateLimits, model: str
             return UpstreamServerError(message, codex_error_info=name, http_status=status)
         case "cyberPolicy" | "misalignmentPolicyViolation":
             return PolicyBlockedError(message, codex_error_info=name)
+        case "modelNotFound":
+            return ModelNotSupportedError(message, codex_error_info=name, http_status=status, model=model)
         case "badRequest":
             return InvalidRequestError(message, codex_error_info=name, http_status=400)
         case "responseStreamDisconnected" | "responseStreamConnectionFailed" | "httpConnectionFailed":
@@ -127,7 +128,7 @@ def turn_failure(error: Mapping[str, Any] | None, limits: RateLimits, model: str
 
 
 def _usage(raw: str, message: str, name: str, limits: RateLimits) -> UsageLimitError:
-    text = raw.replace("’", "'").lower()
+    text = raw.replace("\u2019", "'").lower()
     kind: type[UsageLimitError]
     if "to use codex with your chatgpt plan" in text:
         kind = PlanNotIncludedError

@@ -24,7 +24,7 @@ _REFUSALS: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 
 
-async def decline(method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+async def decline(method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG001
     """Refuse a server request.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,8 +28,8 @@ class Notification:
 class Route:
     """The notifications of one thread, kept until they are asked for.
 
-    Unbounded on purpose: a bounded one would either stop the read loop, and with it every other call, or lose events. What a
-    turn may send is bounded by its deadline and by the size limit of a line.
+    Unbounded on purpose: a bounded one would either stop the read loop, and with it every other call, or lose events.
+    What a turn may send is bounded by its deadline and by the size limit of a line.
     """
 
     def __init__(self) -> None:
@@ -69,8 +69,8 @@ class Router:
         self._end: CodexOAuthError | None = None
 
     @contextmanager
-    def open(self, thread_id: str) -> Iterator[Route]:
-        """A route for a thread. Open it before the request that makes the thread speak, or its first words are lost."""
+    def open(self, thread_id: str) -> Generator[Route]:
+        """A route for a thread. Open it before the request that makes it speak, or its first words are lost."""
         route = Route()
         if self._end is not None:
             route.end(self._end)

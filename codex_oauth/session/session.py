@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import anyio
 import anyio.abc
@@ -231,7 +231,7 @@ class Session:
 @asynccontextmanager
 async def open_session(
     server: Server, observer: Observer = ignore, *, patience: float = STOP_PATIENCE
-) -> AsyncIterator[Session]:
+) -> AsyncGenerator[Session]:
     """Start an app-server, and end it on leaving.
 
     Args:
@@ -266,7 +266,7 @@ async def open_session(
 
 def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
     inner = group.exceptions[0]
-    return _only(inner) if isinstance(inner, BaseExceptionGroup) else inner
+    return _only(cast("BaseExceptionGroup[BaseException]", inner)) if isinstance(inner, BaseExceptionGroup) else inner
 
 
 def _thread_params(server: Server, request: TurnRequest) -> ThreadStartParams:
@@ -284,4 +284,3 @@ def _thread_params(server: Server, request: TurnRequest) -> ThreadStartParams:
     if request.model is not None:
         params["model"] = request.model
     return params
-

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 __all__ = ("INTERRUPT_PATIENCE", "run_turn")
 
 INTERRUPT_PATIENCE: Final = 0.15
-"""Seconds that a cancelled call waits for `turn/interrupt` to be confirmed; 3 to 6 ms were measured. After that the session
-goes on waiting in the background, and ends the process if the turn does not stop."""
+"""Seconds that a cancelled call waits for `turn/interrupt` to be confirmed; 3 to 6 ms were measured. After that the
+session goes on waiting in the background, and ends the process if the turn does not stop."""
 
 _HARMLESS_ITEMS: Final = frozenset({"userMessage", "agentMessage", "reasoning"})
 
@@ -60,9 +60,9 @@ async def run_turn(session: Session, thread: Thread, request: TurnRequest) -> Tu
 
 
 def _params(thread: Thread, request: TurnRequest) -> TurnStartParams:
-    content: list[UserInput] = [{"type": "text", "text": request.text}]
-    content += [{"type": "image", "url": url} for url in request.images]
-    params: TurnStartParams = {"threadId": thread.id, "input": content}
+    text: UserInput = {"type": "text", "text": request.text}
+    images: list[UserInput] = [{"type": "image", "url": url} for url in request.images]
+    params: TurnStartParams = {"threadId": thread.id, "input": [text, *images]}
     if request.effort is not None:
         params["effort"] = request.effort
     if request.schema is not None:

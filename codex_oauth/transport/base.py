@@ -7,16 +7,16 @@ from typing import Protocol
 __all__ = ("MAX_LINE", "Transport")
 
 MAX_LINE = 64 * 1024 * 1024
-"""Bytes that one message may have. The app-server echoes inputs and images, so 30 MB lines are legitimate; a line that goes
-on for ever is not, and would otherwise be kept in memory until it fails."""
+"""Bytes that one message may have. The app-server echoes inputs and images, so 30 MB lines are legitimate; a line that
+goes on for ever is not, and would otherwise be kept in memory until it fails."""
 
 
 class Transport(Protocol):
     """Carries whole lines both ways. One task sends, one receives.
 
-    The contract, which one test suite holds over every implementation: `receive` gives lines in the order they were sent and
-    without their newline, then None at the end, for ever; `send` writes a line whole or raises; `close_sending` makes the
-    other side see the end.
+    The contract, which one test suite holds over every implementation: `receive` gives lines in the order they were
+    sent and without their newline, then None at the end, for ever; `send` writes a line whole or raises;
+    `close_sending` makes the other side see the end.
     """
 
     async def send(self, line: bytes) -> None:

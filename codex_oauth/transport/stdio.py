@@ -30,7 +30,7 @@ class StdioTransport:
                 line = bytes(memoryview(self._buffer)[self._start : newline])
                 self._start = self._searched = newline + 1
                 return line
-            # Whole lines are cut off the front together, not one by one: a burst of small ones would move the rest each time.
+            # Whole lines are cut off the front together: one by one, each of a burst would move all the rest.
             del self._buffer[: self._start]
             self._start = 0
             # Only new bytes are searched, or a line of many reads would be searched anew with each.

@@ -247,6 +247,7 @@ def test_a_spec_is_shared_by_threads() -> None:
 
 
 def test_render_refuses_what_does_not_fit() -> None:
-    for schema, value in (({"type": "integer"}, "x"), ({"properties": {"a": {}}}, {"b": 1})):
+    cases: list[tuple[Any, Any]] = [({"type": "integer"}, "x"), ({"properties": {"a": {}}}, {"b": 1})]
+    for schema, value in cases:
         with pytest.raises(OutputValidationError):
-            output_spec(schema).render(value)
+            spec_of(schema).render(value)
