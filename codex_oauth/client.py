@@ -295,7 +295,7 @@ class AsyncCodex(AsyncContextManagerMixin):
                 raise ConfigurationError(f"the {name} holds half a surrogate pair, which is no text")
         if isinstance(images, str | bytes):
             raise ConfigurationError("images= takes a list, even for one image")
-        spec: OutputSpec[Any] = output_spec(output)
+        spec = cast("OutputSpec[Any]", output_spec(output))
         for message in self._process.warnings():
             warnings.warn(message, stacklevel=3)
         return spec, TurnRequest(

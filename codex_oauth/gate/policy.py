@@ -41,8 +41,8 @@ BUILTIN_POLICY: Final = Policy(
         Rule(
             id="local-development",
             kind="allow",
-            text="Builds, tests, formats, lints or type-checks the project in the working folder with its own tools, or "
-            "edits files of the project itself.",
+            text="Builds, tests, formats, lints or type-checks the project in the working folder with its own tools, "
+            "or edits files of the project itself.",
         ),
         Rule(
             id="local-git",

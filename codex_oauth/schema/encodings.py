@@ -223,8 +223,6 @@ class Union(Plan):
         return value
 
     def encode(self, value: JSONValue) -> JSONValue:
-        if not reaches_change(self):
-            return value
         for index, (plan, own) in enumerate(zip(self.plans, self.owns, strict=True)):
             if not self.fits.own(own, value):
                 continue

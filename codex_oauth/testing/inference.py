@@ -53,7 +53,10 @@ class Inference:
         except ValueError:
             await http.answer(HttpResponse(400, {"detail": "Invalid request body"}))
             return
-        context = cast("Sequence[Item]", body.get("input", ()))
+        context = _input(body)
+        if context is None:
+            await http.answer(HttpResponse(400, {"detail": "Input must be a list"}))
+            return
         model_request = ModelRequest("sse", body, len(request.body), False, context, request, request.at)
         outlet = _ServerSentEvents(http, self._limits_headers())
         await self._answer(model_request, outlet)
@@ -90,7 +93,11 @@ class Inference:
             text = f"Previous response with id '{previous}' not found."
             await outlet.refuse(_bad_request("previous_response_not_found", text, "previous_response_id"))
             return
-        context = [*earlier, *cast("Sequence[Item]", body.get("input", ()))]
+        added = _input(body)
+        if added is None:
+            await outlet.refuse(_bad_request("invalid_type", "Input must be a list", "input"))
+            return
+        context = [*earlier, *added]
         prewarm = body.get("generate") is False
         size = len(frame.encode())
         model_request = ModelRequest("websocket", body, size, prewarm, context, request, time.monotonic())
@@ -102,11 +109,13 @@ class Inference:
         """Plays one reply; returns the response's id and its finished output items."""
         response_id = f"resp_{next(self._serial)}"
         output: list[Item] = []
-        self._recording.model_request(request)
+        # Taken before the request is recorded: who waits for the request and queues a reply then means the next one.
+        steps = self._steps(request, response_id)
         with self._recording.answer():
-            if await outlet.stream.gone_within(self.latency):
+            self._recording.model_request(request)
+            if self.latency and await outlet.stream.gone_within(self.latency):
                 return response_id, output
-            for step in self._steps(request, response_id):
+            for step in steps:
                 match step:
                     case Event(data):
                         await outlet.event(data)
@@ -229,6 +238,15 @@ def _limits_event(limits: RateLimits) -> dict[str, Any]:
 def _bad_request(code: str, text: str, param: str | None = None) -> HttpError:
     error = {"type": "invalid_request_error", "code": code, "message": text, "param": param}
     return HttpError(400, {"error": error})
+
+
+def _input(body: Mapping[str, Any]) -> Sequence[Item] | None:
+    """The input items; None when they are not a list of objects, which the service insists on."""
+    items: Any = body.get("input", [])
+    if not isinstance(items, list):
+        return None
+    known = cast("list[Any]", items)
+    return known if all(isinstance(item, dict) for item in known) else None
 
 
 def _object(text: bytes | str) -> dict[str, Any]:

@@ -49,7 +49,10 @@ class Recorded:
 
     @property
     def answering(self) -> int:
-        """How many model answers are under way; a hanging one counts until its client goes."""
+        """How many model answers are under way.
+
+        A hanging one counts until its client goes, and a finished one for a moment after its client has the end of it.
+        """
         return self._recording.answering
 
     @property

@@ -94,7 +94,7 @@ def cases(draw: st.DrawFn) -> tuple[dict[str, Any], Any]:
     return ({} if schema is True else schema), draw(values)
 
 
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=9000, deadline=None)
 @given(cases())
 def test_no_value_is_lost_on_the_way_out_and_back(case: tuple[dict[str, Any], Any]) -> None:
     schema, value = case
@@ -118,7 +118,7 @@ def _nulls_removed(value: Any) -> Any:
     return [_nulls_removed(part) for part in cast(list[Any], value)] if isinstance(value, list) else value
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(cases())
 def test_the_mapping_of_a_mapped_schema_changes_nothing(case: tuple[dict[str, Any], Any]) -> None:
     wire = output_spec(case[0]).wire_schema

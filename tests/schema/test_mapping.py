@@ -204,6 +204,7 @@ CASES: list[tuple[dict[str, Any], list[Any]]] = [
         },
         [{"a": {"z/~": 1}}],
     ),
+    ({"anyOf": [{"properties": {"a": {"type": "null"}}}, {"properties": {"b": INTEGER}}]}, [{"a": None}, {"b": 1}]),
     # Alternatives that look alike on the wire.
     (
         {"anyOf": [{"type": "object", "properties": {}}, {"type": "object", "additionalProperties": STRING}]},
@@ -492,3 +493,8 @@ def test_an_allof_that_grows_for_ever_is_refused() -> None:
     }
     with pytest.raises(OutputSchemaError, match="an allOf that repeats itself"):
         output_spec(schema)
+
+
+def test_render_writes_null_for_what_is_absent_in_a_union_too() -> None:
+    spec = output_spec({"anyOf": [{"properties": {"a": {"type": "null"}}, "type": "object"}, STRING]})
+    assert spec.render({}) == '{"value": {"a": null}}'

@@ -128,6 +128,7 @@ def test_a_body_that_is_not_what_it_says_is_a_bad_request(web: Web, bearer: dict
     assert web.request("POST", RESPONSES, b"{}", {"content-encoding": "zstd", **bearer}).status == 400
     assert web.request("POST", RESPONSES, b"{}", {"content-encoding": "br", **bearer}).status == 400
     assert web.request("POST", RESPONSES, b"[]", bearer).status == 400
+    assert web.request("POST", RESPONSES, b'{"input": "hi"}', bearer).status == 400
 
 
 def test_a_route_can_be_overridden_and_taken_back(chatgpt: LoopbackChatGPT, web: Web, bearer: dict[str, str]) -> None:
@@ -187,7 +188,9 @@ def test_a_connection_knows_its_own_responses_only(web: Web, token: str, model: 
     assert events(other)[-1]["type"] == "response.completed"
 
 
-@pytest.mark.parametrize("frame", ["not json", "[]", '{"type": "response.nonsense"}'])
+@pytest.mark.parametrize(
+    "frame", ["not json", "[]", '{"type": "response.create", "input": "hi"}', '{"type": "response.nonsense"}']
+)
 def test_a_frame_that_makes_no_sense_is_refused_and_the_connection_goes_on(model: ClientConnection, frame: str) -> None:
     model.send(frame)
     assert events(model)[0]["status"] == 400
