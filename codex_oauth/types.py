@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeAlias, cast
-
-from typing_extensions import TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 __all__ = ("Account", "JSONValue", "Model", "Reply", "Timing", "Usage", "as_object")
 
@@ -17,7 +15,7 @@ def as_object(value: object) -> dict[str, Any] | None:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
-T_co = TypeVar("T_co", covariant=True, default=str)
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

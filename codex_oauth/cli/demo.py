@@ -92,12 +92,11 @@ def _show(chatgpt: Any, folder: Path, codex_bin: Path | None) -> None:
     console().print(table)
     first, request = verdicts[0], chatgpt.model_requests[0]
     assert first.account is not None
-    tools = len(request.body.get("tools") or ())
     hosts = ", ".join(sorted(chatgpt.connections))
     click.echo(
         f"\npaid by    {first.account.kind}, plan {first.account.plan}\n"
         f"model      {first.model} at effort {first.effort}\n"
-        f"request    {request.size:,} bytes, {tools} tools\n"
+        f"request    {request.size:,} bytes, {len(request.tools)} tools\n"
         f"hosts      {hosts}\n\n"
         "With your own plan: codex-oauth doctor says what is missing, and the command for it."
     )

@@ -141,7 +141,7 @@ class Inference:
     def _reply(self, request: ModelRequest) -> Reply:
         try:
             return self._script.next_reply(request)
-        except Exception as error:  # the caller's own code: recorded, and raised again where the stand-in is closed
+        except Exception as error:  # noqa: BLE001 - the caller's own code may raise anything; the end of the block raises it again
             self._recording.error(error)
             return HttpError(500, {"error": {"type": "server_error", "message": "the scripted reply raised"}})
 

@@ -117,7 +117,7 @@ class LoopbackChatGPT(SignIns, Recorded):
     def _run(self, ready: threading.Event) -> None:
         try:
             asyncio.run(self._serve(ready))
-        except Exception as error:  # raised again by `start` or at the end of the block; here it would only be printed
+        except Exception as error:  # noqa: BLE001 - raised again by `start`, or at the end of the block
             self._recording.error(error)
         finally:
             ready.set()

@@ -88,6 +88,13 @@ class ModelRequest:
         return known.get("schema") if known.get("type") == "json_schema" else None
 
     @property
+    def tools(self) -> Sequence[Mapping[str, Any]]:
+        """Every tool the model is offered: those of `tools`, and those of `additional_tools` items among the input."""
+        groups: list[Any] = [self.body.get("tools")]
+        groups += [item.get("tools") for item in self.context if item.get("type") == "additional_tools"]
+        return [tool for group in groups for tool in cast("Sequence[Mapping[str, Any]]", group or ())]
+
+    @property
     def text(self) -> str:
         """The text of the last user message the model sees, or an empty string."""
         for item in reversed(self.context):

@@ -34,7 +34,7 @@ class Stream(asyncio.Protocol):
         self._received += data
         self._readable.set()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self.gone.set()
         self._readable.set()
         self._writable.set()

@@ -216,7 +216,9 @@ def make_home(codex: Path, home: Path) -> None:
     )
     (home / "config.toml").write_text(config, encoding="utf-8")
     # The first start makes the databases, and is alone.
-    subprocess.run([codex, "app-server"], stdin=subprocess.DEVNULL, capture_output=True, env=_bare_environment(home))
+    subprocess.run(
+        [codex, "app-server"], stdin=subprocess.DEVNULL, capture_output=True, check=True, env=_bare_environment(home)
+    )
 
 
 def copy_home(template: Path, home: Path) -> None:

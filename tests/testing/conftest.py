@@ -5,15 +5,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from codex_cli_bin import bundled_codex_path  # pyright: ignore[reportMissingTypeStubs]  # it is untyped upstream
+from codex_cli_bin import bundled_codex_path
 
 from codex_oauth.testing import LoopbackChatGPT
-from codex_oauth.testing.pytest_plugin import chatgpt
 
 from .app_server import AppServer, copy_home, make_home
 from .web import Web
-
-__all__ = ["chatgpt"]
 
 StartCodex = Callable[[], AppServer]
 

@@ -256,8 +256,10 @@ def test_a_person_who_declines_in_the_browser_is_not_signed_in(
     [
         "https://example.com/oauth/authorize",
         "http://192.0.2.1:1455/auth/callback?code=1",
-        "https://auth.openai.com/oauth/authorize?response_type=code&client_id=c&state=s&code_challenge=x"
-        "&code_challenge_method=S256&redirect_uri=http%3A%2F%2Fexample.com%2Fcallback",
+        (
+            "https://auth.openai.com/oauth/authorize?response_type=code&client_id=c&state=s&code_challenge=x"
+            "&code_challenge_method=S256&redirect_uri=http%3A%2F%2Fexample.com%2Fcallback"
+        ),
     ],
 )
 def test_the_browser_goes_nowhere_but_here(chatgpt: LoopbackChatGPT, address: str) -> None:

@@ -1,0 +1,10 @@
+#!/bin/sh
+# Writes requirements/*.txt anew from pyproject.toml. Needs uv.
+set -eu
+cd "$(dirname "$0")/.."
+lock() {
+    uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+        --python-version 3.11 --extra bundled --extra testing pyproject.toml "$@"
+}
+lock --extra server --group dev --upgrade --output-file requirements/dev.txt
+lock --group test --group build --resolution lowest-direct --upgrade --output-file requirements/lowest.txt
