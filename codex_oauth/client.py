@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, cast, overload
 
@@ -14,7 +14,7 @@ import anyio
 from anyio import AsyncContextManagerMixin
 
 from codex_oauth.config import Settings, load_settings
-from codex_oauth.errors import CodexOAuthError, ConfigurationError
+from codex_oauth.errors import CodexOAuthError, ConfigurationError, DeadlineExceededError
 from codex_oauth.events import Event, Observer
 from codex_oauth.images import data_url
 from codex_oauth.lease import Lease
@@ -261,7 +261,7 @@ class AsyncCodex(AsyncContextManagerMixin):
 
     async def models(self) -> tuple[Model, ...]:
         """The models that the app-server lists, hidden ones included. Needs no sign-in on a managed home."""
-        with anyio.fail_after(self._settings.timeout):
+        with self._bounded():
             return await self._process.models()
 
     async def account(self) -> Account:
@@ -270,9 +270,20 @@ class AsyncCodex(AsyncContextManagerMixin):
         Raises:
             AccountError: Nobody's plan would.
             ProcessError: There is no codex binary, or it does not work.
+            DeadlineExceededError: There was no answer within the configured timeout.
         """
-        with anyio.fail_after(self._settings.timeout):
+        with self._bounded():
             return await self._process.account()
+
+    @contextmanager
+    def _bounded(self) -> Generator[None]:
+        try:
+            with anyio.fail_after(self._settings.timeout):
+                yield
+        except TimeoutError as error:
+            if isinstance(error, CodexOAuthError):
+                raise
+            raise DeadlineExceededError(f"no answer within {self._settings.timeout:g} s") from error
 
     # --- the parts of a call ------------------------------------------------------------------------------------
 

@@ -15,6 +15,11 @@ from codex_oauth.cli.root import cli
 DOCS = Path(__file__).parent.parent / "docs"
 HEADER = "<!-- Written by scripts/generate_docs.py; do not edit. -->\n\n"
 WIDTH = 100
+INTRODUCTION = """\
+`code` is a stable word for logs, `exit` what the command line exits with. A retryable error may not come again when the
+same call is made later; the package itself retries only what provably never began.
+
+"""
 
 
 def cli_reference() -> str:
@@ -22,8 +27,14 @@ def cli_reference() -> str:
     parts = [HEADER, "# The command line\n\n`codex-oauth` and `python -m codex_oauth` are the same.\n"]
 
     def add(command: click.Command, path: str, parent: click.Context | None) -> None:
-        settings = {**cli.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
-        context = click.Context(command, info_name=path, parent=parent, **settings)
+        context = click.Context(
+            command,
+            info_name=path,
+            parent=parent,
+            terminal_width=WIDTH,
+            max_content_width=WIDTH,
+            help_option_names=["-h", "--help"],
+        )
         parts.append(
             f"\n## {path if parent is None else f'codex-oauth {path}'}\n\n```text\n{command.get_help(context)}\n```\n"
         )
@@ -46,8 +57,7 @@ def error_reference() -> str:
         "# Errors\n\n",
         doc.splitlines()[0] + " Catch `CodexOAuthError` for all of them.\n\n",
         f"```text\n{tree}\n```\n\n",
-        "`code` is a stable word for logs, `exit` what the command line exits with, and an error is marked retryable if the\n"
-        "same call may succeed later. Nothing that was accepted by the service is retried by the package itself.\n\n",
+        INTRODUCTION,
         "| exception | code | exit | retryable | meaning |\n| --- | --- | --- | --- | --- |\n",
     ]
     for name in errors.__all__:

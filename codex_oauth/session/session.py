@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.abc
@@ -259,14 +259,9 @@ async def open_session(
                     tasks.cancel_scope.cancel()
         except BaseExceptionGroup as group:
             # The tasks above keep their errors to themselves: the one in the group is the caller's own.
-            raise _only(group) from None
+            raise group.exceptions[0] from None
     finally:
         await child.stop(patience=patience)
-
-
-def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    inner = group.exceptions[0]
-    return _only(cast("BaseExceptionGroup[BaseException]", inner)) if isinstance(inner, BaseExceptionGroup) else inner
 
 
 def _thread_params(server: Server, request: TurnRequest) -> ThreadStartParams:

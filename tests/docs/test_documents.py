@@ -60,7 +60,8 @@ def test_the_shell_commands_of_the_readme_work(run_cli: RunCLI, chatgpt: Loopbac
 def test_every_command_in_the_readme_exists(run_cli: RunCLI) -> None:
     named = set(re.findall(r"codex-oauth ([a-z]+)", README))
     helped = run_cli("--help").stdout.decode()
-    assert named and all(f"  {name} " in helped for name in named)
+    assert named
+    assert all(f"  {name} " in helped for name in named)
 
 
 def test_the_file_links_of_the_documents_exist() -> None:
