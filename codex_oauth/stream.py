@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 import anyio
 
@@ -27,16 +26,19 @@ class ReplyStream(Generic[T]):
         self._reply: Reply[T] | None = None
         self._error: CodexOAuthError | None = None
 
-    async def __aiter__(self) -> AsyncIterator[Event]:
-        while True:
-            while self._events:
-                yield self._events.popleft()
+    def __aiter__(self) -> Self:
+        # Not an async generator: one that is left in the middle has to be closed by somebody, and trio complains.
+        return self
+
+    async def __anext__(self) -> Event:
+        while not self._events:
             if self._ended.is_set():
                 if self._error is not None:
                     raise self._error
-                return
+                raise StopAsyncIteration
             self._more = anyio.Event()
             await self._more.wait()
+        return self._events.popleft()
 
     async def reply(self) -> Reply[T]:
         """The reply, once the call is done. Events that nobody took in may be left.

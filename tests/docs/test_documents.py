@@ -33,6 +33,18 @@ def run_python(source: str, environ: dict[str, str], folder: Path, stdin: str = 
     return done.stdout.decode()
 
 
+PAGES = [
+    pytest.param(source, id=f"{page.stem}-{number}")
+    for page in sorted((ROOT / "docs").glob("*.md"))
+    for number, source in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL), 1)
+]
+
+
+@pytest.mark.parametrize("source", PAGES)
+def test_a_snippet_of_the_pages_runs(environ: dict[str, str], settings: Settings, tmp_path: Path, source: str) -> None:
+    assert run_python(source, environ, tmp_path)
+
+
 def test_the_readme_has_two_python_examples() -> None:
     assert len(PYTHON) == 2
 
