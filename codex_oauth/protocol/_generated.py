@@ -377,6 +377,7 @@ class ThreadStartParams(TypedDict):
     ephemeral: NotRequired[bool | None]
     experimentalRawEvents: NotRequired[bool]
     model: NotRequired[str | None]
+    modelProvider: NotRequired[str | None]
     sandbox: NotRequired[SandboxMode | None]
     serviceName: NotRequired[str | None]
     serviceTier: NotRequired[str | None]

@@ -7,8 +7,9 @@ snapshot.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -46,6 +47,8 @@ _SECRET: Final = re.compile(
     r"eyJ[\w-]{8,}(?:\.[\w-]+)*|\b(?:sk|rt|at)[-_][\w-]{8,}|(?i:bearer)\s+\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
 )
 _MESSAGE_LENGTH: Final = 500
+_TELLING: Final = 7
+# Characters: a prompt that is no longer, such as "Hi", may stand in any message, and tells nothing.
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +92,17 @@ def error_info(info: object) -> tuple[str | None, int | None]:
     return None, None
 
 
-def turn_failure(error: Mapping[str, Any] | None, limits: RateLimits, model: str | None) -> CodexOAuthError:
-    """The exception for the `error` of a failed turn."""
+def turn_failure(
+    error: Mapping[str, Any] | None, limits: RateLimits, model: str | None, *, said: Sequence[str] = ()
+) -> CodexOAuthError:
+    """The exception for the `error` of a failed turn; its message quotes nothing of what was `said` to the model."""
     raw = str((error or {}).get("message") or "the turn failed without a message")
     name, status = error_info((error or {}).get("codexErrorInfo"))
-    message = cleaned(raw)
+    message, code = _answer(raw)
+    for text in said:
+        if len(text) > _TELLING:
+            message = message.replace(text, "[removed]")
+    message = cleaned(message)
     match name:
         case "usageLimitExceeded":
             return _usage(raw, message, name, limits)
@@ -122,9 +131,22 @@ def turn_failure(error: Mapping[str, Any] | None, limits: RateLimits, model: str
         case "responseStreamDisconnected" | "responseStreamConnectionFailed" | "httpConnectionFailed":
             return StreamDisconnectedError(message, codex_error_info=name, http_status=status)
         case "other" | None:
+            if code == "context_length_exceeded":
+                return ContextWindowExceededError(message, codex_error_info=name, http_status=400)
             return _other(raw, message, name, model)
         case _:
             return TurnFailedError(f"{name}: {message}", codex_error_info=name, http_status=status)
+
+
+def _answer(raw: str) -> tuple[str, str | None]:
+    """Text and code of an answer of the service that codex passes on whole: over a WebSocket, with its headers."""
+    try:
+        body = as_object(json.loads(raw)) or {}
+    except (ValueError, RecursionError):
+        return raw, None
+    error = as_object(body.get("error")) or {}
+    text, code = error.get("message") or body.get("detail"), error.get("code")
+    return text if isinstance(text, str) else raw, code if isinstance(code, str) else None
 
 
 def _usage(raw: str, message: str, name: str, limits: RateLimits) -> UsageLimitError:

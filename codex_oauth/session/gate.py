@@ -23,7 +23,9 @@ def read_account(answer: GetAccountResponse) -> Account | None:
     return Account(kind=account["type"])
 
 
-def require_plan(account: Account | None, *, sign_in: str, was_signed_in: bool) -> Account:
+def require_plan(
+    account: Account | None, *, sign_in: str, was_signed_in: bool, sign_in_matters: bool = True
+) -> Account:
     """The account, if it is a ChatGPT plan.
 
     Without this check an unauthenticated request would go out: codex accepts `turn/start` when nobody is signed in, and
@@ -32,6 +34,7 @@ def require_plan(account: Account | None, *, sign_in: str, was_signed_in: bool) 
     Args:
         account: What the app-server said.
         sign_in: The command that signs in on this home.
+        sign_in_matters: `requiresOpenaiAuth` of the answer: false where the configuration names another provider.
         was_signed_in: Whether the home holds a sign-in, which the app-server then did not accept.
 
     Raises:
@@ -40,6 +43,11 @@ def require_plan(account: Account | None, *, sign_in: str, was_signed_in: bool) 
         WrongAccountError: Somebody is, but not with a plan.
     """
     if account is None:
+        if not sign_in_matters:
+            raise WrongAccountError(
+                "the home's configuration names a provider that needs no ChatGPT sign-in, so no plan would pay",
+                account="another provider",
+            )
         if was_signed_in:
             raise ReauthenticationRequired(f"the sign-in of this home is no longer accepted; sign in again: {sign_in}")
         raise NotLoggedInError(f"not signed in; sign in with your ChatGPT plan: {sign_in}")

@@ -12,7 +12,13 @@ import anyio
 import anyio.abc
 
 from codex_oauth.config import package_version
-from codex_oauth.errors import CodexOAuthError, ForeignInstructionsError, RpcError, ServerCrashedError
+from codex_oauth.errors import (
+    CodexOAuthError,
+    ForeignInstructionsError,
+    RpcError,
+    ServerCrashedError,
+    WrongAccountError,
+)
 from codex_oauth.events import Observer, PhaseReached
 from codex_oauth.jsonrpc import Dispatcher, PendingResponse, crashed
 from codex_oauth.process import Child, CommandSpec, spawn
@@ -40,6 +46,9 @@ __all__ = ("Server", "Session", "open_session")
 
 _CLIENT_NAME: Final = "codex_oauth"
 # It becomes the `originator` header: our own name, never that of a first-party client.
+
+_PROVIDER: Final = "openai"
+"""The built-in provider: the only one that a ChatGPT plan pays for."""
 
 _SILENCED: Final = [
     "remoteControl/status/changed",
@@ -135,7 +144,12 @@ class Session:
             answer = await who.result()
         except RpcError as error:
             raise account_failure(error) from error
-        self.account = require_plan(read_account(answer), sign_in=server.sign_in, was_signed_in=server.signed_in)
+        self.account = require_plan(
+            read_account(answer),
+            sign_in=server.sign_in,
+            was_signed_in=server.signed_in,
+            sign_in_matters=answer["requiresOpenaiAuth"],
+        )
         observer(PhaseReached("account", time.perf_counter(), account=self.account))
 
     async def run(self, request: TurnRequest) -> TurnResult:
@@ -154,6 +168,7 @@ class Session:
 
         Raises:
             ForeignInstructionsError: Other instructions than the caller's would reach the model.
+            WrongAccountError: The request would go to another provider.
             RpcError, ProtocolError, ServerCrashedError: It could not be started.
         """
         params = _thread_params(self._server, request)
@@ -167,6 +182,11 @@ class Session:
             self.release(Thread(answer["thread"]["id"], answer["model"]))
             raise ForeignInstructionsError(
                 f"the app-server would add {', '.join(sources)} to the prompt; move it away", sources=sources
+            )
+        if answer["modelProvider"] != _PROVIDER:
+            raise WrongAccountError(
+                f"the home's configuration sends requests to {answer['modelProvider']!r}, where no ChatGPT plan pays",
+                account=answer["modelProvider"],
             )
         request.observer(PhaseReached("thread", time.perf_counter(), model=answer["model"]))
         return Thread(answer["thread"]["id"], answer["model"])
@@ -269,6 +289,8 @@ def _thread_params(server: Server, request: TurnRequest) -> ThreadStartParams:
         # Empty, not absent: absent means codex's own prompt of 21,769 characters, empty means no message at all.
         "baseInstructions": request.instructions or "",
         "cwd": str(server.command.cwd),
+        # A home of the user's own may name a provider that another wallet pays for.
+        "modelProvider": _PROVIDER,
         # No environment: nothing that a tool could run in, and no text about one.
         "environments": [],
         # Nothing about it is written to disk.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import anyio
@@ -167,7 +168,10 @@ class _Turn:
         if self._status == "interrupted":
             raise TurnInterruptedError("the turn was interrupted before it answered")
         if self._status != "completed":
-            raise turn_failure(self._error, self.session.limits, self._model)
+            limits = self.session.limits
+            limits = replace(limits, plan=limits.plan or self.session.account.plan)
+            said = (self.request.text, self.request.instructions or "")
+            raise turn_failure(self._error, limits, self._model, said=said)
         if not self._answer:
             raise EmptyReplyError("the turn completed without a final message")
         return TurnResult(
