@@ -22,7 +22,6 @@ __all__ = (
     "child_environment",
     "environment",
     "load_settings",
-    "package_version",
 )
 
 DEFAULT_TIMEOUT: Final = 30.0
@@ -85,16 +84,6 @@ class Settings:
 def environment() -> Mapping[str, str]:
     """The process's environment: the one place that touches it."""
     return os.environ
-
-
-def package_version() -> str:
-    """This package's version; `0` where it runs without having been installed."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("codex-oauth")
-    except PackageNotFoundError:
-        return "0"
 
 
 def child_environment(environ: Mapping[str, str]) -> dict[str, str]:

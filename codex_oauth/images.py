@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -46,11 +47,17 @@ def data_url(image: str | os.PathLike[str] | bytes) -> str:
         raise ConfigurationError("images are given as a path, as bytes or as a data URL; codex takes no remote ones")
     path = Path(image)
     try:
-        if path.stat().st_size > MAX_IMAGE:
+        found = path.stat()
+        if stat.S_ISFIFO(found.st_mode) or stat.S_ISCHR(found.st_mode):
+            # A pipe or a device may keep a reader waiting, or never end.
+            raise ConfigurationError(f"{path}: not a file")
+        if found.st_size > MAX_IMAGE:
             raise ConfigurationError(f"{path}: larger than {MAX_IMAGE // (1024 * 1024)} MiB")
         return _encode(path.read_bytes(), str(path))
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigurationError(f"{str(path)!r}: cannot be read: no file can have this name") from error
 
 
 def _encode(content: bytes, name: str) -> str:

@@ -37,9 +37,9 @@ class Lease:
         if home.models:
             request = self._with_model(request, choose_model(home.models, request.model, preference))
         async with AsyncExitStack() as stack:
-            turns = _Turns(
-                self._process, self._process.server(binary, request if home.models else None), stack, self._trace
-            )
+            first = request if home.models else None
+            server = self._process.server(binary, first, self._output.preload)
+            turns = _Turns(self._process, server, stack, self._trace)
             if not home.models:
                 session = await turns.session(request)
                 request = self._with_model(request, choose_model(await session.models(), request.model, preference))

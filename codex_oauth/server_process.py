@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
@@ -94,7 +94,9 @@ class ServerProcess:
             home = await anyio.to_thread.run_sync(prepare_home, settings, binary, abandon_on_cancel=True)
         return binary, home
 
-    def server(self, binary: Binary, first: TurnRequest | None = None) -> Server:
+    def server(
+        self, binary: Binary, first: TurnRequest | None = None, meanwhile: Callable[[], None] | None = None
+    ) -> Server:
         """What to start for a call."""
         settings = self._settings
         return Server(
@@ -104,6 +106,7 @@ class ServerProcess:
             sign_in=sign_in_command(settings.home, binary.path),
             signed_in=holds_plan_sign_in(settings.home),
             first=first,
+            meanwhile=meanwhile,
         )
 
     async def shared_session(self, server: Server, observer: Observer) -> tuple[Session, bool]:

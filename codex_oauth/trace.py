@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_oauth import events
-from codex_oauth.config import package_version
 from codex_oauth.types import Account, Timing, Usage
+from codex_oauth.version import __version__
 
 if TYPE_CHECKING:
     from codex_oauth.metrics import Outcome
@@ -96,7 +96,7 @@ class CallTrace:
             path,
             MetricsEntry(
                 command=self._command,
-                package_version=package_version(),
+                package_version=__version__,
                 outcome=outcome,
                 error=error,
                 model_requested=self._model_requested,

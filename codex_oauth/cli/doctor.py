@@ -12,8 +12,8 @@ import click
 
 from codex_oauth.cli.options import home_options, open_codex
 from codex_oauth.cli.output import call, printable, to_json, waiting
-from codex_oauth.config import package_version
 from codex_oauth.errors import CodexOAuthError, ConfigurationError
+from codex_oauth.version import __version__
 
 if TYPE_CHECKING:
     from codex_oauth.client import AsyncCodex
@@ -70,7 +70,7 @@ def command(as_json: bool, home: Path | None, codex_home: Path | None, codex_bin
 
 def _python() -> _Check:
     return _Check(
-        "package", "ok", f"codex-oauth {package_version()}, Python {platform.python_version()}, {platform.platform()}"
+        "package", "ok", f"codex-oauth {__version__}, Python {platform.python_version()}, {platform.platform()}"
     )
 
 

@@ -9,8 +9,8 @@ from typing import Final
 
 import click
 
-from codex_oauth.config import package_version
 from codex_oauth.errors import CodexOAuthError
+from codex_oauth.version import __version__
 
 __all__ = ("cli", "run")
 
@@ -63,7 +63,7 @@ class _LazyGroup(click.Group):
     epilog="""Exit status: 0 done, 1 failed, 2 usage or bad input, 3 not signed in or wrong wallet, 4 usage limit,
     5 deadline, 6 codex missing or unsupported, 7 the reply did not fit, 130 interrupted.""",
 )
-@click.version_option(package_version(), "-V", "--version", prog_name="codex-oauth", message="%(prog)s %(version)s")
+@click.version_option(__version__, "-V", "--version", prog_name="codex-oauth", message="%(prog)s %(version)s")
 def cli() -> None:
     """Your ChatGPT plan as a safe, fast, structured LLM call, through the official codex app-server."""
 

@@ -45,6 +45,11 @@ class Checks:
         if id(wire) in self._optional:
             self._optional[id(copy)] = self._optional[id(wire)]
 
+    def preload(self) -> None:
+        """Do ahead what the first reply would wait for: loading `jsonschema` and making the validators."""
+        self._wire_validator()
+        self._own_validator()
+
     # Two threads may both build a validator, which is harmless: either one will do.
     def _own_validator(self) -> Validator:
         if self._own is None:

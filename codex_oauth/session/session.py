@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 
-from codex_oauth.config import package_version
 from codex_oauth.errors import (
     CodexOAuthError,
     ForeignInstructionsError,
@@ -38,6 +38,7 @@ from codex_oauth.session.router import Router
 from codex_oauth.session.turn import run_turn
 from codex_oauth.transport import StdioTransport
 from codex_oauth.types import Account, Model
+from codex_oauth.version import __version__
 
 if TYPE_CHECKING:
     from codex_oauth.protocol import ThreadStartParams, ThreadStartResponse
@@ -76,12 +77,15 @@ class Server:
         cwd: The folder that threads are told; empty, and our own.
         sign_in: The command that signs in on its home, for error messages.
         signed_in: Whether the home holds a ChatGPT sign-in. If not, nothing is sent before the account is known.
+        first: The turn that it is started for, whose thread can be asked for at once.
+        meanwhile: Work of the caller's own that is done while the app-server starts, which takes it some 50 ms.
     """
 
     command: CommandSpec
     sign_in: str
     signed_in: bool
     first: TurnRequest | None = field(default=None, repr=False)
+    meanwhile: Callable[[], None] | None = None
 
 
 class Session:
@@ -127,7 +131,7 @@ class Session:
         hello = dispatcher.send(
             INITIALIZE,
             {
-                "clientInfo": {"name": _CLIENT_NAME, "title": "codex_oauth", "version": package_version()},
+                "clientInfo": {"name": _CLIENT_NAME, "title": "codex_oauth", "version": __version__},
                 "capabilities": {"experimentalApi": True, "optOutNotificationMethods": _SILENCED},
             },
         )
@@ -137,6 +141,9 @@ class Session:
             # Only with a sign-in: starting a thread opens a connection to the model's service.
             params = _thread_params(server, server.first)
             self._ahead = (params, dispatcher.send(THREAD_START, params))
+        if server.meanwhile is not None:
+            await anyio.lowlevel.checkpoint()  # what was sent goes out first
+            server.meanwhile()
         agent = (await hello.result())["userAgent"]
         self.codex_version = agent.split("/", 1)[-1].split(" ", 1)[0] or None
         observer(PhaseReached("initialize", time.perf_counter(), codex_version=self.codex_version))
