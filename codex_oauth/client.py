@@ -96,9 +96,11 @@ class AsyncCodex(AsyncContextManagerMixin):
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self, None]:
         self._limiter = anyio.Semaphore(self._max_concurrency or 64)
-        async with self._process.shared():
-            yield self
-        self._limiter = anyio.Semaphore(self._max_concurrency or 8)
+        try:
+            async with self._process.shared():
+                yield self
+        finally:
+            self._limiter = anyio.Semaphore(self._max_concurrency or 8)
 
     # --- calls --------------------------------------------------------------------------------------------------
 

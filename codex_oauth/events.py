@@ -74,10 +74,11 @@ class ReasoningDelta:
 
 @dataclass(frozen=True, slots=True)
 class ItemStarted:
-    """The turn began an item: `agentMessage`, `reasoning`, and so on."""
+    """The turn began an item: `agentMessage`, `reasoning`, and so on; `phase` as in `MessageCompleted`."""
 
     item_id: str
     item_type: str
+    phase: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.from_thread import BlockingPortal, BlockingPortalProvider, start_blocking_portal
 
 from codex_oauth.client import AsyncCodex, Image
 from codex_oauth.config import Settings
@@ -51,6 +51,8 @@ class Codex:
         )
         self._entered: tuple[AbstractContextManager[BlockingPortal], AbstractContextManager[AsyncCodex]] | None = None
         self._portal: BlockingPortal | None = None
+        # Calls outside `with`, too, share one event loop while there are several, and with it their limit.
+        self._portals = BlockingPortalProvider()
 
     @property
     def settings(self) -> Settings:
@@ -189,7 +191,7 @@ class Codex:
         if self._portal is not None:
             yield self._portal
         else:
-            with start_blocking_portal() as portal:
+            with self._portals as portal:
                 yield portal
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 import click
 
 from codex_oauth.cli.options import call_options, open_codex
-from codex_oauth.cli.output import call, printable, to_json, waiting
+from codex_oauth.cli.output import call, folded, printable, styled, to_json, waiting
 
 if TYPE_CHECKING:
     from codex_oauth.gate import Host
@@ -65,9 +65,10 @@ def command(
     if as_json:
         to_json(verdict.to_json())
     else:
-        word = click.style(verdict.behavior, fg=_COLOUR[verdict.behavior], bold=True)
-        click.echo(f"{word}  {printable(verdict.reason)}")
+        word = styled(verdict.behavior, _COLOUR[verdict.behavior], bold=True)
+        indent = len(verdict.behavior) + 2
+        click.echo(f"{word}  {folded(printable(verdict.reason), indent)}")
         if verdict.deny_message:
-            click.echo(f"      {printable(verdict.deny_message)}")
+            click.echo(" " * indent + folded(printable(verdict.deny_message), indent))
     if exit_code:
         raise click.exceptions.Exit(_STATUS[verdict.behavior])

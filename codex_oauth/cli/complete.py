@@ -86,22 +86,29 @@ def command(
     elif schema is not None:
         to_json(reply.output)
     else:
-        click.echo(_shown(reply.text))
+        click.echo(_shown(reply.text), color=True)
 
 
 async def _stream(codex: AsyncCodex, text: str, arguments: dict[str, Any]) -> None:
-    from codex_oauth.events import TextDelta
+    from codex_oauth.events import ItemStarted, TextDelta
 
     stream: AbstractAsyncContextManager[ReplyStream[Any]] = cast("Any", codex.stream(text, **arguments))
+    commentary: set[str] = set()
+    last: str | None = None
     async with stream as events:
         async for event in events:
-            if isinstance(event, TextDelta):
-                click.echo(_shown(event.text), nl=False)
+            if isinstance(event, ItemStarted) and event.phase == "commentary":
+                commentary.add(event.item_id)
+            elif isinstance(event, TextDelta) and event.item_id not in commentary:
+                between = "\n" if last not in (None, event.item_id) else ""
+                last = event.item_id
+                click.echo(between + _shown(event.text), nl=False, color=True)
     click.echo()
 
 
 def _shown(text: str) -> str:
-    # Into a file or a pipe the text goes as it is; only a terminal can be played tricks on.
+    # Into a file or a pipe the text goes as it is (`color=True` keeps click from editing it); only a terminal can be
+    # played tricks on.
     return printable(text) if sys.stdout.isatty() else text
 
 
@@ -121,7 +128,7 @@ def _read_schema(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_bytes())
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
         raise ConfigurationError(f"{path}: not JSON{where}") from None
     schema = as_object(value)

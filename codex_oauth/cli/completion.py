@@ -14,9 +14,9 @@ def command(shell: str) -> None:
     """Print the completion script for a shell.
 
     \b
-    bash:  eval "$(codex-oauth completion bash)"    in ~/.bashrc
-    zsh:   eval "$(codex-oauth completion zsh)"     in ~/.zshrc
-    fish:  codex-oauth completion fish > ~/.config/fish/completions/codex-oauth.fish
+    bash:  eval "$(codex-oauth completion bash)"   in ~/.bashrc
+    zsh:   eval "$(codex-oauth completion zsh)"    in ~/.zshrc
+    fish:  codex-oauth completion fish | source    in ~/.config/fish/config.fish
     """
     from codex_oauth.cli.root import cli
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from codex_oauth.cli.output import call, console, printable, waiting
+from codex_oauth.cli.output import call, console, folded, printable, waiting
 from codex_oauth.errors import ConfigurationError
 
 __all__ = ("command",)
@@ -53,9 +53,14 @@ def command(codex_bin: Path | None) -> None:
         raise ConfigurationError('the demo needs its stand-in: pip install "codex-oauth[bundled,testing]"') from error
 
     click.echo(
-        "This is a demonstration on a stand-in: ChatGPT is played by this program on 127.0.0.1, its words are scripted."
+        folded(
+            "This is a demonstration on a stand-in: ChatGPT is played by this program on 127.0.0.1, its words are "
+            "scripted."
+        )
     )
-    click.echo("The rest is real: the codex binary, its app-server, the sign-in check, the policy, the schema.\n")
+    click.echo(
+        folded("The rest is real: the codex binary, its app-server, the sign-in check, the policy, the schema.") + "\n"
+    )
     with tempfile.TemporaryDirectory(prefix="codex-oauth-demo-") as folder, LoopbackChatGPT() as chatgpt:
         _show(chatgpt, Path(folder), codex_bin)
 

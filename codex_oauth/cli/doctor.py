@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import click
 
 from codex_oauth.cli.options import home_options, open_codex
-from codex_oauth.cli.output import call, printable, to_json, waiting
+from codex_oauth.cli.output import call, folded, printable, styled, to_json, waiting
 from codex_oauth.errors import CodexOAuthError, ConfigurationError
 from codex_oauth.version import __version__
 
@@ -61,8 +61,10 @@ def command(as_json: bool, home: Path | None, codex_home: Path | None, codex_bin
         width = max(len(check.name) for check in checks)
         for check in checks:
             mark, colour = _MARKS[check.state]
-            click.echo(f"{click.style(mark, fg=colour)} {check.name:<{width}}  {printable(check.finding)}")
+            finding = folded(printable(check.finding), width + 4)
+            click.echo(f"{styled(mark, colour)} {check.name:<{width}}  {finding}")
             if check.mend:
+                # A command stays on one line, to be copied.
                 click.echo(f"  {'':<{width}}  → {printable(check.mend)}")
     if status:
         raise click.exceptions.Exit(status)
@@ -70,7 +72,9 @@ def command(as_json: bool, home: Path | None, codex_home: Path | None, codex_bin
 
 def _python() -> _Check:
     return _Check(
-        "package", "ok", f"codex-oauth {__version__}, Python {platform.python_version()}, {platform.platform()}"
+        "package",
+        "ok",
+        f"codex-oauth {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}",
     )
 
 
@@ -97,7 +101,10 @@ def _binary(settings: Settings) -> _Check:
         printed = run_codex(binary, "--version", home=settings.state_dir, inherited=dict(settings.inherited))
         return _Check("codex", "ok", f"{check_version(binary, printed)} ({binary.source}) {binary.path}")
     except CodexOAuthError as error:
-        return _Check("codex", "fail", error.message, 'pip install "codex-oauth[bundled]"', error.exit_status)
+        # A binary that was named is used or refused; installing another one would change nothing.
+        named = settings.codex_bin is not None
+        mend = "leave --codex-bin and CODEX_OAUTH_CODEX_BIN out" if named else 'pip install "codex-oauth[bundled]"'
+        return _Check("codex", "fail", error.message, mend, error.exit_status)
     except OSError as error:
         return _Check(
             "codex", "fail", f"{settings.state_dir}: {error.strerror}", "XDG_STATE_HOME=… codex-oauth doctor", 2

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from codex_oauth.config import environment
 from codex_oauth.errors import CodexOAuthError, OutputValidationError, ProcessError, UsageLimitError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ("call", "console", "explain", "printable", "say", "to_json", "waiting")
+__all__ = ("call", "console", "explain", "folded", "printable", "say", "styled", "to_json", "waiting")
 
 T = TypeVar("T")
 
@@ -29,9 +32,27 @@ def printable(text: str) -> str:
     return _CONTROL.sub("�", text)
 
 
+def folded(text: str, indent: int = 0) -> str:
+    """Text broken between words where stdout is a terminal, its later lines indented; as it is for a pipe."""
+    if not sys.stdout.isatty():
+        return text
+    margin = " " * indent
+    width = max(shutil.get_terminal_size().columns, indent + 20)
+    # Paths and commands stay whole, to be copied.
+    return textwrap.fill(
+        text, width, initial_indent=margin, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
+    )[indent:]
+
+
 def to_json(value: Any) -> None:
-    """Print one JSON value on stdout."""
-    click.echo(json.dumps(value, ensure_ascii=False))
+    """Print one JSON value on stdout, with control characters of every kind escaped."""
+    text = json.dumps(value, ensure_ascii=False)
+    click.echo(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+
+
+def styled(text: str, colour: str, *, bold: bool = False) -> str:
+    """Coloured text, unless NO_COLOR is set; click leaves the colours out where there is no terminal."""
+    return text if environment().get("NO_COLOR") else click.style(text, fg=colour, bold=bold)
 
 
 def say(text: str) -> None:

@@ -65,7 +65,7 @@ class PermissionRequest:
             # A host may hand on bytes that are no UTF-8, out of a file or a terminal: the request is still to be
             # judged.
             text = payload.decode("utf-8", "replace") if isinstance(payload, bytes) else payload
-            value = json.loads(text)
+            value = json.loads(text.removeprefix("\ufeff"))
         except (ValueError, RecursionError) as error:
             where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
             raise ConfigurationError(f"the hook's input is not JSON{where}") from None

@@ -54,13 +54,21 @@ def missing_isolation(path: Path) -> tuple[str, ...]:
     except FileNotFoundError:
         config = {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"{file}: cannot be read: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigurationError(f"{file}: cannot be read: {why}") from error
     lacks = [
-        f"{key} is not {_toml(wanted)}: {effect}" for key, wanted, effect in _WANTED if _get(config, key) != wanted
+        f"{key} is not {_toml(wanted)}: {effect}"
+        for key, wanted, effect in _WANTED
+        if not _is(_get(config, key), wanted)
     ]
     if (path / "AGENTS.md").exists():
         lacks.append("AGENTS.md in this home would be added to every prompt; calls are refused until it is moved away")
     return tuple(lacks)
+
+
+def _is(value: object, wanted: object) -> bool:
+    # False is 0 to Python, and not to codex.
+    return type(value) is type(wanted) and value == wanted
 
 
 def _get(config: dict[str, Any], dotted: str) -> Any:

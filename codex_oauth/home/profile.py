@@ -108,10 +108,11 @@ def render_config(*, version: str, catalogue: Path, features: Iterable[str], age
         features: Names to switch off.
         agents_table: Whether the binary knows `[agents] enabled`.
     """
-    # A JSON string is a TOML basic string: the same quotes and escapes.
+    # A JSON string is a TOML basic string, but that TOML knows no surrogate pairs and escapes DEL too.
+    quoted = json.dumps(str(catalogue), ensure_ascii=False).replace("\x7f", "\\u007f")
     return _CONFIG.format(
         version=version,
-        catalogue=json.dumps(str(catalogue)),
+        catalogue=quoted,
         agents=_AGENTS if agents_table else "",
         features="\n".join(f"{name} = false" for name in features),
     )
@@ -133,8 +134,9 @@ def hermetic_catalogue(bundled: str) -> dict[str, Any]:
             model["apply_patch_tool_type"] = None
             model["shell_type"] = "disabled"
             model["supports_search_tool"] = False
-        visible_models(catalogue)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if not visible_models(catalogue):
+            raise ValueError("no model")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UnsupportedCodexError(
             "`codex debug models --bundled` printed a catalogue that this version of codex-oauth cannot read"
         ) from error

@@ -20,7 +20,7 @@ def holds_plan_sign_in(home: Path) -> bool:
     try:
         content = json.loads((home / "auth.json").read_bytes())
         return bool(content["tokens"]["refresh_token"]) and not content.get("OPENAI_API_KEY")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
 
 

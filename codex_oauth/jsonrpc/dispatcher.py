@@ -26,7 +26,7 @@ from codex_oauth.protocol import Method, check
 from codex_oauth.transport import Transport
 from codex_oauth.types import as_object
 
-__all__ = ("REQUEST_TIMEOUT", "Dispatcher", "PendingResponse", "RequestHandler")
+__all__ = ("REQUEST_TIMEOUT", "Dispatcher", "PendingResponse", "RequestHandler", "crashed", "unknown_method")
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -104,7 +104,8 @@ class Dispatcher:
         transport: Carries the lines.
         on_notification: Called in the read loop for each notification, in order. It must not block.
         on_request: Answers requests of the other side, each in a task of its own.
-        crash: Makes the error for waiters when the connection ends.
+        on_end: Told that the connection has ended, and of the fault in its messages if there was one; gives the error
+            for waiters.
     """
 
     def __init__(
@@ -113,12 +114,12 @@ class Dispatcher:
         *,
         on_notification: Callable[[str, Mapping[str, Any]], None],
         on_request: RequestHandler,
-        crash: Callable[[], CodexOAuthError],
+        on_end: Callable[[CodexOAuthError | None], CodexOAuthError],
     ) -> None:
         self._transport = transport
         self._on_notification = on_notification
         self._on_request = on_request
-        self._crash = crash
+        self._on_end = on_end
         self._ids = count(1)
         self._pending: dict[int, PendingResponse[Any]] = {}
         self._outgoing: deque[bytes] = deque()
@@ -165,11 +166,8 @@ class Dispatcher:
         self._pending.pop(request_id, None)
 
     async def run(self) -> None:
-        """Read and write until the other side ends the connection, then wake everybody who waits.
-
-        Raises:
-            ProtocolError: A message without an end; the waiters get the same error.
-        """
+        """Read and write until the other side ends the connection, or sends a message without an end; then wake
+        everybody who waits."""
         error: CodexOAuthError | None = None
         try:
             async with anyio.create_task_group() as tasks:
@@ -181,7 +179,7 @@ class Dispatcher:
                     error = bad
                 tasks.cancel_scope.cancel()
         finally:
-            self._close(error or self._crash())
+            self._close(self._on_end(error))
 
     def _close(self, error: CodexOAuthError) -> None:
         self._closed = error
@@ -225,7 +223,7 @@ class Dispatcher:
                 self._on_notification(method, params)
             return
         request_id = message.get("id")
-        pending = self._pending.pop(request_id, None) if isinstance(request_id, int) else None
+        pending = self._pending.pop(request_id, None) if type(request_id) is int else None
         if pending is not None:
             pending.settle(message)
 

@@ -40,15 +40,17 @@ class Deadline:
         """
         phase: str | None = None
         offline = False
+        status: int | None = None
 
         def observe(event: Event) -> None:
-            nonlocal phase, offline
+            nonlocal phase, offline, status
             if isinstance(event, PhaseReached):
                 phase = event.phase
             elif isinstance(event, ServerRetrying):
+                status = event.http_status
                 offline = event.http_status is None and event.codex_error_info in _NO_ANSWER_AT_ALL
             elif isinstance(event, TextDelta):
-                offline = False
+                offline, status = False, None
             request.observer(event)
 
         with anyio.move_on_after(self._timeout):
@@ -58,4 +60,5 @@ class Deadline:
                 f"no network within {self._timeout:g} s: the app-server could not reach the service", phase=phase
             )
         reached = f"; the last thing reached was {phase!r}" if phase else ""
-        raise DeadlineExceededError(f"no reply within {self._timeout:g} s{reached}", phase=phase)
+        trouble = f", and the service last answered with status {status}" if status else ""
+        raise DeadlineExceededError(f"no reply within {self._timeout:g} s{reached}{trouble}", phase=phase)

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final
+from typing import IO, Final
 
 import anyio
 
@@ -27,6 +27,9 @@ _STDERR_TAIL: Final = 16 * 1024
 _EOF_PATIENCE: Final = 1.0
 """Seconds to wait after closing stdin before SIGTERM. 0.163 and 0.169 end within 40 ms of an EOF, turn or no turn."""
 
+_LAST_WORDS: Final = 0.2
+"""Seconds to wait, once stdout has ended, for the exit status and the end of stderr."""
+
 _READ_SIZE: Final = 256 * 1024
 
 
@@ -36,16 +39,17 @@ class Child:
     Use `read`, `write` and `drain_stderr` from one task each; `stop` from anywhere, any number of times.
     """
 
-    def __init__(self, popen: subprocess.Popen[bytes], *, watchdog: Watchdog | None) -> None:
+    def __init__(self, popen: subprocess.Popen[bytes], *, grace: int, watchdog: Watchdog | None) -> None:
         assert popen.stdin is not None
         assert popen.stdout is not None
         assert popen.stderr is not None
         self._popen = popen
+        self._grace = grace
         self._watchdog = watchdog
-        self._stdin = popen.stdin.fileno()
-        self._stdout = popen.stdout.fileno()
-        self._stderr = popen.stderr.fileno()
-        self._stdin_open = True
+        self._stdin = popen.stdin
+        self._stdout = popen.stdout
+        self._stderr = popen.stderr
+        self._drained = anyio.Event()
         self._tail: deque[bytes] = deque()
         self._tail_size = 0
         self._stopping = anyio.Lock()
@@ -73,44 +77,52 @@ class Child:
         """
         view = memoryview(data)
         while view:
-            if not self._stdin_open:
+            if self._stdin.closed:
                 raise BrokenPipeError
             try:
-                view = view[os.write(self._stdin, view) :]
+                view = view[os.write(self._stdin.fileno(), view) :]
             except BlockingIOError:
-                await anyio.wait_writable(self._stdin)
+                with suppress(anyio.ClosedResourceError):
+                    await anyio.wait_writable(self._stdin.fileno())
 
     async def drain_stderr(self) -> None:
         """Read stderr until it ends, keeping the tail: a pipe that nobody reads would stop the child."""
-        while chunk := await _read(self._stderr):
-            self._tail.append(chunk)
-            self._tail_size += len(chunk)
-            while self._tail_size - len(self._tail[0]) >= _STDERR_TAIL:
-                self._tail_size -= len(self._tail.popleft())
+        try:
+            while chunk := await _read(self._stderr):
+                self._tail.append(chunk)
+                self._tail_size += len(chunk)
+                while self._tail_size - len(self._tail[0]) >= _STDERR_TAIL:
+                    self._tail_size -= len(self._tail.popleft())
+        finally:
+            self._drained.set()
+
+    async def last_words(self) -> None:
+        """Wait a moment for the exit status and the rest of stderr, which come just after the end of stdout."""
+        with anyio.move_on_after(_LAST_WORDS):
+            await _wait(self._popen)
+            await self._drained.wait()
 
     def close_stdin(self) -> None:
         """Tell the child that nothing more will come: it ends by itself, after a token refresh in flight."""
-        if self._stdin_open:
-            self._stdin_open = False
-            assert self._popen.stdin is not None
-            self._popen.stdin.close()
+        _close(self._stdin)
 
-    async def stop(self, *, patience: float = KILL_GRACE) -> int | None:
+    async def stop(self, *, patience: float | None = None) -> int | None:
         """End the process and everything in its group.
 
         Closes stdin, then SIGTERM, then SIGKILL after the grace that a token refresh may need. A caller with less
         patience than that leaves the rest to a watchdog. Shielded from cancellation and idempotent.
 
         Args:
-            patience: Seconds that this may take.
+            patience: Seconds that this may take; by default as long as the child may take.
 
         Returns:
             The exit code; None if a watchdog has taken over.
         """
         with anyio.CancelScope(shield=True):
             async with self._stopping:
-                if self._popen.stdout is None or self._popen.stdout.closed:
+                if self._stdout.closed:
                     return self.returncode
+                patience = self._grace if patience is None else patience
                 try:
                     return await self._stop(time.monotonic() + patience, patience)
                 finally:
@@ -121,12 +133,12 @@ class Child:
         if not await self._gone(min(_EOF_PATIENCE, patience / 2)):
             self._signal(signal.SIGTERM)
             if not await self._gone(end - time.monotonic()):
-                if patience < KILL_GRACE and sys.platform != "win32":
-                    (self._watchdog or Watchdog(self.pid)).take_over()
+                if patience < self._grace and sys.platform != "win32":
+                    (self._watchdog or Watchdog(self.pid, self._grace)).take_over()
                     self._watchdog = None
                     return None
                 self._kill()
-                await self._gone(KILL_GRACE)
+                await self._gone(self._grace)
         # The leader is gone; whatever it left in its group goes with it.
         self._kill()
         if self._watchdog is not None:
@@ -156,11 +168,8 @@ class Child:
             self._signal(signal.SIGKILL)
 
     def _close_pipes(self) -> None:
-        for pipe in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
-            if pipe is not None and not pipe.closed:
-                anyio.notify_closing(pipe.fileno())
-                pipe.close()
-        self._stdin_open = False
+        for pipe in (self._stdin, self._stdout, self._stderr):
+            _close(pipe)
         if self._popen.poll() is None:
             reap_later(self._popen)
 
@@ -199,23 +208,32 @@ def spawn(spec: CommandSpec) -> Child:
         if sys.platform != "win32":
             os.set_blocking(pipe.fileno(), False)
     needs_watchdog = not spec.dies_with_parent and sys.platform != "win32"
-    return Child(popen, watchdog=Watchdog(popen.pid) if needs_watchdog else None)
+    watchdog = Watchdog(popen.pid, spec.grace) if needs_watchdog else None
+    return Child(popen, grace=spec.grace, watchdog=watchdog)
 
 
-async def _read(descriptor: int) -> bytes:
+async def _read(pipe: IO[bytes]) -> bytes:
     if sys.platform == "win32":
         # No readiness for pipes there: a thread waits.
-        return await anyio.to_thread.run_sync(os.read, descriptor, _READ_SIZE, abandon_on_cancel=True)
-    while True:
+        return await anyio.to_thread.run_sync(os.read, pipe.fileno(), _READ_SIZE, abandon_on_cancel=True)
+    # Asked anew each time: once the pipe is closed, its number may be that of another child's pipe.
+    while not pipe.closed:
         try:
-            return os.read(descriptor, _READ_SIZE)
+            return os.read(pipe.fileno(), _READ_SIZE)
         except BlockingIOError:
-            try:
-                await anyio.wait_readable(descriptor)
-            except (anyio.ClosedResourceError, ValueError):
-                return b""
+            with suppress(anyio.ClosedResourceError):
+                await anyio.wait_readable(pipe.fileno())
         except OSError:
-            return b""
+            break
+    return b""
+
+
+def _close(pipe: IO[bytes]) -> None:
+    if not pipe.closed:
+        # Whoever waits for the pipe is told. Otherwise the event loop would go on to watch its number, which the next
+        # child's pipe gets.
+        anyio.notify_closing(pipe.fileno())
+        pipe.close()
 
 
 async def _wait(popen: subprocess.Popen[bytes]) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from codex_oauth.process.watchdog import KILL_GRACE
+
 __all__ = ("CommandSpec", "app_server_command")
 
 _SETPRIV: Final = "/usr/bin/setpriv"
@@ -23,12 +25,14 @@ class CommandSpec:
         env: The whole environment.
         cwd: The folder it runs in.
         dies_with_parent: Whether the kernel ends it when its parent dies; else a watchdog has to.
+        grace: Seconds between asking it to end and killing it.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(repr=False)
     cwd: Path
     dies_with_parent: bool = False
+    grace: int = KILL_GRACE
 
 
 def app_server_command(*, codex: Path, home: Path, inherited: Mapping[str, str], cwd: Path) -> CommandSpec:

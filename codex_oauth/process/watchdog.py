@@ -20,11 +20,12 @@ otherwise."""
 
 _SCRIPT: Final = """
 read -r _
-kill -TERM -- "-$1" 2>/dev/null
+kill -s TERM -- "-$1" 2>/dev/null
 n=0
-while kill -0 -- "-$1" 2>/dev/null && [ "$n" -lt "$2" ]; do sleep 1; n=$((n+1)); done
-kill -KILL -- "-$1" 2>/dev/null
+while kill -s 0 -- "-$1" 2>/dev/null && [ "$n" -lt "$2" ]; do sleep 1; n=$((n+1)); done
+kill -s KILL -- "-$1" 2>/dev/null
 """
+# `-s`, since dash takes `--` after nothing else.
 
 
 _unreaped: Final[list[subprocess.Popen[bytes]]] = []
@@ -45,12 +46,12 @@ def reap() -> None:
 class Watchdog:
     """Ends the process group `pgid` once this process closes the pipe between them, or dies."""
 
-    def __init__(self, pgid: int) -> None:
+    def __init__(self, pgid: int, grace: int = KILL_GRACE) -> None:
         assert sys.platform != "win32"
         reader, self._writer = os.pipe()
         try:
             self._shell = subprocess.Popen(
-                ["/bin/sh", "-c", _SCRIPT, "codex-oauth-watchdog", str(pgid), str(KILL_GRACE)],
+                ["/bin/sh", "-c", _SCRIPT, "codex-oauth-watchdog", str(pgid), str(grace)],
                 stdin=reader,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

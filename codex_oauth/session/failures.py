@@ -93,7 +93,12 @@ def error_info(info: object) -> tuple[str | None, int | None]:
 
 
 def turn_failure(
-    error: Mapping[str, Any] | None, limits: RateLimits, model: str | None, *, said: Sequence[str] = ()
+    error: Mapping[str, Any] | None,
+    limits: RateLimits,
+    model: str | None,
+    *,
+    said: Sequence[str] = (),
+    sign_in: str = "codex login",
 ) -> CodexOAuthError:
     """The exception for the `error` of a failed turn; its message quotes nothing of what was `said` to the model."""
     raw = str((error or {}).get("message") or "the turn failed without a message")
@@ -107,7 +112,8 @@ def turn_failure(
         case "usageLimitExceeded":
             return _usage(raw, message, name, limits)
         case "unauthorized":
-            return ReauthenticationRequired(f"the sign-in is no longer accepted: {message}", reason=_reason(raw))
+            text = f"the sign-in is no longer accepted: {message} The command for it: {sign_in}"
+            return ReauthenticationRequired(text, reason=_reason(raw))
         case "rateLimitExceeded":
             return RateLimitedError(message, codex_error_info=name, http_status=status)
         case "responseTooManyFailedAttempts" if status == 429:
@@ -192,9 +198,12 @@ def _other(raw: str, message: str, name: str | None, model: str | None) -> TurnE
     return TurnFailedError(message, codex_error_info=name)
 
 
-def account_failure(error: RpcError) -> CodexOAuthError:
-    """The exception for a refused `account/read`."""
-    if "workspace routing discovery failed" in error.message:
-        # -32603 with this text: the account service could not be reached. That is not the same as signed out.
-        return AccountCheckError(f"who would pay could not be found out: {cleaned(error.message)}")
-    return error
+def account_failure(error: RpcError, *, sign_in: str) -> CodexOAuthError:
+    """The exception for a refused `account/read`; `sign_in` is the command that signs in on the home."""
+    # -32603 with this text: codex asked the account service first, and got no answer that it could use.
+    if "workspace routing discovery" not in error.message:
+        return error
+    if "(401)" in error.message:
+        return ReauthenticationRequired(f"the sign-in of this home is no longer accepted; sign in again: {sign_in}")
+    # The service could not be reached, or failed. That is not the same as signed out.
+    return AccountCheckError(f"who would pay could not be found out: {cleaned(error.message)}")

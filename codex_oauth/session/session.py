@@ -16,7 +16,6 @@ from codex_oauth.errors import (
     CodexOAuthError,
     ForeignInstructionsError,
     RpcError,
-    ServerCrashedError,
     WrongAccountError,
 )
 from codex_oauth.events import Observer, PhaseReached
@@ -95,9 +94,11 @@ class Session:
         account: Who pays.
         codex_version: The version that the app-server gave for itself.
         limits: The last rate-limit snapshot.
+        sign_in: The command that signs in on its home.
     """
 
     def __init__(self, server: Server, child: Child, tasks: anyio.abc.TaskGroup) -> None:
+        self.sign_in = server.sign_in
         self._server = server
         self._child = child
         self._tasks = tasks
@@ -105,7 +106,7 @@ class Session:
         self._ended = anyio.Event()
         self.router = Router()
         self.dispatcher = Dispatcher(
-            StdioTransport(child), on_notification=self._notified, on_request=decline, crash=self._crash
+            StdioTransport(child), on_notification=self._notified, on_request=decline, on_end=self._connection_ended
         )
         self.account = Account(kind="unknown")
         self.codex_version: str | None = None
@@ -150,7 +151,7 @@ class Session:
         try:
             answer = await who.result()
         except RpcError as error:
-            raise account_failure(error) from error
+            raise account_failure(error, sign_in=server.sign_in) from error
         self.account = require_plan(
             read_account(answer),
             sign_in=server.sign_in,
@@ -167,8 +168,11 @@ class Session:
         thread = request.thread or await self.start_thread(request)
         try:
             return await run_turn(self, thread, request)
-        except ServerCrashedError as error:
-            raise self._with_status(error) from error
+        except BaseException:
+            if request.thread is None:
+                # Nobody else knows of it, and a thread that stays loaded costs memory for as long as the process lives.
+                self.release(thread)
+            raise
 
     async def start_thread(self, request: TurnRequest) -> Thread:
         """A thread with the request's instructions and model.
@@ -244,15 +248,11 @@ class Session:
             self.limits = self.limits.updated(params["rateLimits"])
         self.router.deliver(method, params)
 
-    def _crash(self) -> CodexOAuthError:
-        error = crashed(self._child.returncode, self._child.stderr_tail)
+    def _connection_ended(self, fault: CodexOAuthError | None) -> CodexOAuthError:
+        error = fault or crashed(self._child.returncode, self._child.stderr_tail)
         self.router.end(error)
         self._ended.set()
         return error
-
-    def _with_status(self, error: ServerCrashedError) -> ServerCrashedError:
-        # The end of its output comes a moment before the process can be waited for and its last words are read.
-        return crashed(self._child.returncode, self._child.stderr_tail) if error.exit_code is None else error
 
 
 @asynccontextmanager

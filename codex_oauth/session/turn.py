@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
@@ -13,13 +13,14 @@ from codex_oauth.errors import (
     CodexOAuthError,
     EmptyReplyError,
     ForbiddenItemError,
+    RpcError,
     TurnInterruptedError,
 )
 from codex_oauth.protocol import NOTIFICATIONS, TURN_INTERRUPT, TURN_START, check
 from codex_oauth.session.failures import cleaned, error_info, turn_failure
 from codex_oauth.session.request import TurnRequest, TurnResult
 from codex_oauth.session.router import Notification, Route
-from codex_oauth.types import Usage
+from codex_oauth.types import Usage, as_object
 
 if TYPE_CHECKING:
     from codex_oauth.protocol import TokenUsageBreakdown, TurnStartParams, UserInput
@@ -51,6 +52,8 @@ async def run_turn(session: Session, thread: Thread, request: TurnRequest) -> Tu
             turn.id = (await started.result())["turn"]["id"]
             while not turn.done:
                 turn.see(await route.next())
+        except RpcError:
+            raise  # refused: there is no turn
         except BaseException:
             # A turn that nobody listens to goes on costing. Nothing to do once the connection has ended.
             with anyio.CancelScope(shield=True):
@@ -76,7 +79,7 @@ async def _interrupt(session: Session, turn: _Turn, route: Route) -> None:
         try:
             while turn.id is None:
                 # Cancelled between `turn/start` and its answer: the turn's first notification names it too.
-                turn.id = (await route.next()).params.get("turn", {}).get("id")
+                turn.id = _turn_id((await route.next()).params)
             session.dispatcher.post(TURN_INTERRUPT, {"threadId": turn.thread.id, "turnId": turn.id})
             while not turn.ended_by(await route.next()):
                 pass
@@ -109,7 +112,7 @@ class _Turn:
         shape = NOTIFICATIONS.get(method)
         if shape is not None:
             check(shape, params, f"{method}: params")
-        turn_id = params["turn"]["id"] if "turn" in params else params.get("turnId")
+        turn_id = _turn_id(params)
         if turn_id is not None and turn_id != self.id:
             return
         if turn_id is not None and not self._heard:
@@ -152,12 +155,7 @@ class _Turn:
 
     def ended_by(self, notification: Notification) -> bool:
         """Whether this notification is the end of the turn; used where nothing else matters any more."""
-        turn = notification.params.get("turn")
-        return (
-            notification.method == "turn/completed"
-            and isinstance(turn, dict)
-            and cast("dict[str, Any]", turn).get("id") == self.id
-        )
+        return notification.method == "turn/completed" and _turn_id(notification.params) == self.id
 
     def result(self) -> TurnResult:
         """What came of it.
@@ -171,7 +169,7 @@ class _Turn:
             limits = self.session.limits
             limits = replace(limits, plan=limits.plan or self.session.account.plan)
             said = (self.request.text, self.request.instructions or "")
-            raise turn_failure(self._error, limits, self._model, said=said)
+            raise turn_failure(self._error, limits, self._model, said=said, sign_in=self.session.sign_in)
         if not self._answer:
             raise EmptyReplyError("the turn completed without a final message")
         return TurnResult(
@@ -192,7 +190,7 @@ class _Turn:
         if kind == "userMessage":
             return
         if not completed:
-            self._tell(events.ItemStarted(item_id, kind))
+            self._tell(events.ItemStarted(item_id, kind, item.get("phase")))
         elif kind == "agentMessage":
             phase = item.get("phase")
             # Commentary may come before the answer, and with an older model every message is the answer (phase null).
@@ -213,6 +211,12 @@ class _Turn:
 
     def _tell(self, event: events.Event) -> None:
         self.request.observer(event)
+
+
+def _turn_id(params: Mapping[str, Any]) -> Any:
+    # Of a notification whose shape may be unknown.
+    turn = as_object(params.get("turn"))
+    return params.get("turnId") if turn is None else turn.get("id")
 
 
 def _usage(total: TokenUsageBreakdown) -> Usage:

@@ -50,6 +50,7 @@ class StdioTransport:
                 self._ended = True
                 self._buffer.clear()
                 self._searched = 0
+                await self._child.last_words()
                 return None
             self._buffer += chunk
 

@@ -1,7 +1,7 @@
 """What leaves the machine for a call, and what stays on it: read off the real binary's own requests and files.
 
-Some numbers are promises: at most 2,100 bytes of request beyond the caller's own over POST (2,200 over a WebSocket, whose
-frame carries as metadata what a POST has in its headers), no tools, at most 4 requests before the model's, one host.
+Some numbers are promises: no tools; at most 2,100 bytes of request beyond the caller's own over POST, and 2,200 over a
+WebSocket, whose frame carries as metadata what a POST has in its headers; 4 requests before the model's; one host.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ import pytest
 from codex_oauth.client import AsyncCodex
 from codex_oauth.config import Settings, load_settings
 from codex_oauth.errors import CodexOAuthError, ForeignInstructionsError
+from codex_oauth.events import TextDelta
 from codex_oauth.process import find_binary
 from codex_oauth.testing import Failed, Hang, LoopbackChatGPT, ModelRequest, Text
 from codex_oauth.types import Model
@@ -68,43 +69,44 @@ class Seen:
         return self.requests[-1]
 
 
+EveryModel = tuple[str, tuple[Seen, ...]]
+
+
 @pytest.fixture(scope="module", params=["websocket", "sse"])
 def every_model(
     request: pytest.FixtureRequest, prepared_state: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[str, tuple[Seen, ...]]]:
+) -> EveryModel:
     """The transport, and one call per listed model, each on an app-server of its own."""
     with LoopbackChatGPT(websocket=request.param == "websocket", account_id="acc_wallet") as chatgpt:
         environ = {**clean_environment(), **chatgpt.environment, "XDG_STATE_HOME": str(prepared_state)}
         environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
         settings = load_settings(environ=environ, metrics=False)
         chatgpt.sign_in(settings.home)
-
-        async def ask_all() -> tuple[Seen, ...]:
-            codex = AsyncCodex(settings=settings)
-            return tuple([await ask(codex, model) for model in await codex.models()])
-
-        async def ask(codex: AsyncCodex, model: Model) -> Seen:
-            chatgpt.reset()
-            await codex.complete(PROMPT, instructions=INSTRUCTIONS, output=SCHEMA, model=model.id)
-            asked = chatgpt.model_requests[-1]
-            # The POST that carries the request has its own time; a WebSocket's upgrade and its prewarm come before it.
-            before = [f"{one.method} {one.path}" for one in chatgpt.requests if one.at < asked.at]
-            before += ["prewarm" for one in chatgpt.prewarms if one.at < asked.at]
-            return Seen(
-                model=model,
-                requests=chatgpt.model_requests,
-                before=tuple(before),
-                hosts=frozenset(chatgpt.connections),
-                refused=chatgpt.refused.total(),
-            )
-
         try:
-            yield request.param, anyio.run(ask_all)
+            return request.param, anyio.run(ask_every_model, settings, chatgpt)
         finally:
             (settings.home / "auth.json").unlink()
 
 
-EveryModel = tuple[str, tuple[Seen, ...]]
+async def ask_every_model(settings: Settings, chatgpt: LoopbackChatGPT) -> tuple[Seen, ...]:
+    codex = AsyncCodex(settings=settings)
+    return tuple([await ask(codex, chatgpt, model) for model in await codex.models()])
+
+
+async def ask(codex: AsyncCodex, chatgpt: LoopbackChatGPT, model: Model) -> Seen:
+    chatgpt.reset()
+    await codex.complete(PROMPT, instructions=INSTRUCTIONS, output=SCHEMA, model=model.id)
+    asked = chatgpt.model_requests[-1]
+    # The POST that carries the request has the request's own time; a WebSocket's upgrade and prewarm come before it.
+    before = [f"{one.method} {one.path}" for one in chatgpt.requests if one.at < asked.at]
+    before += ["prewarm" for one in chatgpt.prewarms if one.at < asked.at]
+    return Seen(
+        model=model,
+        requests=chatgpt.model_requests,
+        before=tuple(before),
+        hosts=frozenset(chatgpt.connections),
+        refused=chatgpt.refused.total(),
+    )
 
 
 def test_every_listed_model_answers_hidden_ones_too(every_model: EveryModel) -> None:
@@ -172,7 +174,7 @@ def test_codex_is_told_our_own_name(every_model: EveryModel) -> None:
     assert {call.request.request.headers["originator"] for call in calls} == {"codex_oauth"}
 
 
-# --- what others left on the machine -----------------------------------------------------------------------------------
+# --- what others left on the machine ----------------------------------------------------------------------------------
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MOMENT: Final = re.compile(r"\b1[0-9]{9}(\.[0-9]+|[0-9]{3})\b")
@@ -275,7 +277,7 @@ def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 
 @contextmanager
-def watched(folder: Path) -> Iterator[Callable[[], int]]:
+def watched(folder: Path) -> Generator[Callable[[], int]]:
     """Counts what happens in a folder and below it, reading included, as the kernel (inotify) tells it."""
     libc = ctypes.CDLL(None, use_errno=True)
     descriptor = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -376,11 +378,9 @@ async def test_instructions_in_the_managed_home_stop_the_call(
     foreign = settings.home / name
     foreign.write_text("Planted in the managed home.")
     try:
-        if shared:
-            async with codex:
-                with pytest.raises(ForeignInstructionsError) as caught:
-                    await codex.complete(PROMPT)
-        else:
+        async with AsyncExitStack() as stack:
+            if shared:
+                await stack.enter_async_context(codex)
             with pytest.raises(ForeignInstructionsError) as caught:
                 await codex.complete(PROMPT)
     finally:
@@ -390,7 +390,7 @@ async def test_instructions_in_the_managed_home_stop_the_call(
     assert [prewarm for prewarm in chatgpt.prewarms if "Planted" in json.dumps(prewarm.body)] == []
 
 
-# --- what is left on the machine afterwards ----------------------------------------------------------------------------
+# --- what is left on the machine afterwards ---------------------------------------------------------------------------
 
 
 def holders(folder: Path, *secrets: str) -> dict[str, Counter[str]]:
@@ -428,12 +428,10 @@ async def test_no_file_holds_what_was_said(
     async with codex:
         await ask()
         chatgpt.script(Hang(REPLY))
-        with anyio.move_on_after(20) as scope:
-            async with codex.stream(PROMPT, instructions=INSTRUCTIONS) as events:
-                async for _ in events:
-                    if chatgpt.answering and len(chatgpt.model_requests) == 4:
-                        break
-        assert not scope.cancelled_caught
+        async with codex.stream(PROMPT, instructions=INSTRUCTIONS) as events:
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    break
     said = (INSTRUCTIONS, PROMPT, REPLY)
     assert holders(settings.state_dir, *said) == {}
     assert holders(tmp_path, *said) == {}
@@ -456,6 +454,10 @@ async def test_tokens_are_in_auth_json_alone(settings: Settings, chatgpt: Loopba
     assert holders(tmp_path, *secrets, "person@example.com") == {}
 
 
+def command_and_variables(pid: int) -> tuple[bytes, bytes]:
+    return Path(f"/proc/{pid}/cmdline").read_bytes(), Path(f"/proc/{pid}/environ").read_bytes()
+
+
 @pytest.mark.anyio
 async def test_no_process_shows_content_or_a_wrong_wallet(
     environ: dict[str, str], settings: Settings, chatgpt: LoopbackChatGPT, processes_of: Callable[[], list[int]]
@@ -463,11 +465,9 @@ async def test_no_process_shows_content_or_a_wrong_wallet(
     planted = {"OPENAI_API_KEY": "sk-planted", "CODEX_API_KEY": "sk-planted", "CODEX_ACCESS_TOKEN": "planted"}
     codex = AsyncCodex(settings=load_settings(environ={**environ, **planted}))
     chatgpt.script(Hang(REPLY))
-    shown: list[tuple[bytes, bytes]] = []
     async with codex.stream(PROMPT, instructions=INSTRUCTIONS, output=SCHEMA):
         await anyio.to_thread.run_sync(chatgpt.wait_for_model_requests, 1)
-        for pid in processes_of():
-            shown.append((Path(f"/proc/{pid}/cmdline").read_bytes(), Path(f"/proc/{pid}/environ").read_bytes()))
+        shown = [command_and_variables(pid) for pid in processes_of()]
     assert any(command.endswith(b"app-server\0") for command, _ in shown)
     for command, variables in shown:
         for secret in (INSTRUCTIONS, PROMPT, REPLY, "potoroo", *tokens_of(settings.home)):

@@ -1,0 +1,55 @@
+"""What is started: no content and no secret in it, and a kernel that ends it with its parent where there is one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from codex_oauth.process import CommandSpec, app_server_command
+
+SECRET = {"HTTPS_PROXY": "http://user:secret-content@proxy", "PATH": "/bin", "CODEX_HOME": "/of/somebody/else"}
+
+
+@pytest.fixture
+def command() -> CommandSpec:
+    """A command in an ordinary place."""
+    return app_server_command(
+        codex=Path("/opt/co dex/codex"), home=Path("/home of/codex"), inherited=SECRET, cwd=Path("/empty")
+    )
+
+
+def test_it_ends_in_the_binary_and_its_one_argument(command: CommandSpec) -> None:
+    assert command.argv[-2:] == ("/opt/co dex/codex", "app-server")
+    assert command.cwd == Path("/empty")
+
+
+def test_it_is_all_that_the_arguments_say(command: CommandSpec) -> None:
+    wrapper = command.argv[:-2]
+    assert wrapper in ((), ("/usr/bin/setpriv", "--pdeathsig", "TERM", "--"))
+    assert command.dies_with_parent == bool(wrapper)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not os.access("/usr/bin/setpriv", os.X_OK), reason="needs util-linux's setpriv"
+)
+def test_on_linux_the_kernel_ends_it_with_its_parent(command: CommandSpec) -> None:
+    assert command.dies_with_parent
+
+
+def test_its_home_is_the_given_one_whatever_is_inherited(command: CommandSpec) -> None:
+    assert command.env["CODEX_HOME"] == "/home of/codex"
+    assert {name: value for name, value in command.env.items() if name in ("PATH", "HTTPS_PROXY")} == {
+        name: SECRET[name] for name in ("PATH", "HTTPS_PROXY")
+    }
+
+
+def test_no_environment_is_in_its_arguments_or_its_repr(command: CommandSpec) -> None:
+    assert "secret-content" not in " ".join(command.argv)
+    assert "secret-content" not in repr(command)
+
+
+def test_what_is_inherited_is_not_changed(command: CommandSpec) -> None:
+    assert SECRET["CODEX_HOME"] == "/of/somebody/else"
