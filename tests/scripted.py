@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from codex_oauth.config import Settings
-from codex_oauth.process import KILL_GRACE, CommandSpec
+from codex_oauth.process import CommandSpec
 from codex_oauth.session import Server, TurnRequest
 
 __all__ = (
@@ -136,7 +136,7 @@ class Scripted:
     def command(self, **changes: Any) -> CommandSpec:
         """How to start it."""
         argv = (str(self.path), "app-server")
-        command = CommandSpec(argv=argv, env={"PATH": os.defpath}, cwd=self.folder / "cwd", grace=KILL_GRACE)
+        command = CommandSpec(argv=argv, env={"PATH": os.defpath}, cwd=self.folder / "cwd", grace=1)
         return replace(command, **changes)
 
     def server(self, first: TurnRequest | None = None, **changes: Any) -> Server:

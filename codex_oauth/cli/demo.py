@@ -102,6 +102,6 @@ def _show(chatgpt: Any, folder: Path, codex_bin: Path | None) -> None:
         f"\npaid by    {first.account.kind}, plan {first.account.plan}\n"
         f"model      {first.model} at effort {first.effort}\n"
         f"request    {request.size:,} bytes, {len(request.tools)} tools\n"
-        f"hosts      {hosts}\n\n"
-        "With your own plan: codex-oauth doctor says what is missing, and the command for it."
+        f"hosts      {hosts}\n"
     )
+    click.echo(folded("With your own plan: codex-oauth doctor says what is missing, and the command for it."))

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -24,8 +23,8 @@ __all__ = ("Child", "spawn")
 _STDERR_TAIL: Final = 16 * 1024
 """Bytes of stderr that are kept for error messages."""
 
-_EOF_PATIENCE: Final = 1.0
-"""Seconds to wait after closing stdin before SIGTERM. 0.163 and 0.169 end within 40 ms of an EOF, turn or no turn."""
+_TERM_PATIENCE: Final = 1.0
+"""Seconds between SIGTERM and SIGKILL, for a child that has not ended within its grace after the end of stdin."""
 
 _LAST_WORDS: Final = 0.2
 """Seconds to wait, once stdout has ended, for the exit status and the end of stderr."""
@@ -109,8 +108,9 @@ class Child:
     async def stop(self, *, patience: float | None = None) -> int | None:
         """End the process and everything in its group.
 
-        Closes stdin, then SIGTERM, then SIGKILL after the grace that a token refresh may need. A caller with less
-        patience than that leaves the rest to a watchdog. Shielded from cancellation and idempotent.
+        Closes stdin: 0.163 and 0.169 end within 40 ms of that, turn or no turn, but for a token refresh in flight.
+        Signals come after the grace that one may need, since SIGTERM, too, makes an app-server that is starting lose the
+        new token. A caller with less patience leaves them to a watchdog. Shielded from cancellation and idempotent.
 
         Args:
             patience: Seconds that this may take; by default as long as the child may take.
@@ -124,19 +124,19 @@ class Child:
                     return self.returncode
                 patience = self._grace if patience is None else patience
                 try:
-                    return await self._stop(time.monotonic() + patience, patience)
+                    return await self._stop(patience)
                 finally:
                     self._close_pipes()
 
-    async def _stop(self, end: float, patience: float) -> int | None:
+    async def _stop(self, patience: float) -> int | None:
         self.close_stdin()
-        if not await self._gone(min(_EOF_PATIENCE, patience / 2)):
+        if not await self._gone(patience):
+            if patience < self._grace and self._watchdog is not None:
+                self._watchdog.take_over()
+                self._watchdog = None
+                return None
             self._signal(signal.SIGTERM)
-            if not await self._gone(end - time.monotonic()):
-                if patience < self._grace and sys.platform != "win32":
-                    (self._watchdog or Watchdog(self.pid, self._grace)).take_over()
-                    self._watchdog = None
-                    return None
+            if not await self._gone(_TERM_PATIENCE):
                 self._kill()
                 await self._gone(self._grace)
         # The leader is gone; whatever it left in its group goes with it.
@@ -207,8 +207,7 @@ def spawn(spec: CommandSpec) -> Child:
         assert pipe is not None
         if sys.platform != "win32":
             os.set_blocking(pipe.fileno(), False)
-    needs_watchdog = not spec.dies_with_parent and sys.platform != "win32"
-    watchdog = Watchdog(popen.pid, spec.grace) if needs_watchdog else None
+    watchdog = Watchdog(popen.pid, spec.grace) if sys.platform != "win32" else None
     return Child(popen, grace=spec.grace, watchdog=watchdog)
 
 

@@ -1,7 +1,10 @@
 """A small shell that ends a process group which nobody else can end any more.
 
-It is for two moments: this process is gone (where the kernel has no PR_SET_PDEATHSIG, it waits from the start), and
-this process may not wait any longer for a child that is slow to go (it takes over).
+It is for two moments: this process is gone, and this process may not wait any longer for a child that is slow to go (it
+takes over). Both times the child has seen the end of its stdin.
+
+The kernel's own way, PR_SET_PDEATHSIG, sends its signal at once. codex 0.163 has no handler for SIGTERM yet while it
+refreshes an expired token at its start, and loses the new one.
 """
 
 from __future__ import annotations
@@ -20,9 +23,9 @@ otherwise."""
 
 _SCRIPT: Final = """
 read -r _
-kill -s TERM -- "-$1" 2>/dev/null
 n=0
 while kill -s 0 -- "-$1" 2>/dev/null && [ "$n" -lt "$2" ]; do sleep 1; n=$((n+1)); done
+kill -s TERM -- "-$1" 2>/dev/null && sleep 1
 kill -s KILL -- "-$1" 2>/dev/null
 """
 # `-s`, since dash takes `--` after nothing else.

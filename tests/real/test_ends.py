@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -18,12 +18,16 @@ import pytest
 
 from codex_oauth.client import AsyncCodex
 from codex_oauth.config import Settings
-from codex_oauth.errors import DeadlineExceededError, NetworkUnavailableError
+from codex_oauth.errors import AccountCheckError, DeadlineExceededError, NetworkUnavailableError
 from codex_oauth.testing import HANG, Hang, LoopbackChatGPT, Text
 from tests.conftest import RunCLI
 from tests.scripted import eventually
 
 PROMPT: Final = "hello"
+
+SLOW: Final = 15.0
+"""Seconds in which a child is gone that waits for the account service: codex itself takes 15 there, so it is killed after
+its grace. From here that is not to be told from a token refresh, which must not be cut off."""
 
 _DRIVER: Final = """
 import sys
@@ -201,8 +205,8 @@ def test_ctrl_c_ends_a_command_with_one_line(
         chatgpt.respond(_MOMENTS[moment], HANG)
     with started(["-m", "codex_oauth", *arguments], environ, tmp_path) as program:
         stderr = interrupt(chatgpt, moment, program, signal.SIGINT)
-    assert (program.returncode, stderr) == (130, "interrupted\n")
-    assert eventually(lambda: processes_of(settings.home) == [], 1)
+    assert (program.returncode, stderr.strip()) == (130, "interrupted")
+    assert eventually(lambda: processes_of(settings.home) == [], SLOW if moment == "account" else 1)
 
 
 def test_ctrl_c_ends_the_demo_with_one_line(environ: dict[str, str], temporary: Path, tmp_path: Path) -> None:
@@ -212,7 +216,7 @@ def test_ctrl_c_ends_the_demo_with_one_line(environ: dict[str, str], temporary: 
         assert eventually(lambda: processes_of(temporary) != [], 10)
         program.send_signal(signal.SIGINT)
         _, stderr = program.communicate(timeout=10)
-    assert (program.returncode, stderr) == (130, "interrupted\n")
+    assert (program.returncode, stderr.strip()) == (130, "interrupted")
     assert eventually(lambda: processes_of(temporary) == [], 1)
     assert leftovers(temporary) == set()
 
@@ -225,7 +229,7 @@ def test_ctrl_c_ends_a_program_with_a_keyboard_interrupt(
     environ: dict[str, str],
     settings: Settings,
     chatgpt: LoopbackChatGPT,
-    program_text: str,
+    text: str,
     moment: str,
     tmp_path: Path,
 ) -> None:
@@ -233,12 +237,12 @@ def test_ctrl_c_ends_a_program_with_a_keyboard_interrupt(
         chatgpt.script(Hang("so far"))
     else:
         chatgpt.respond(_MOMENTS[moment], HANG)
-    with started(["-c", program_text], environ, tmp_path) as program:
+    with started(["-c", text], environ, tmp_path) as program:
         stderr = interrupt(chatgpt, moment, program, signal.SIGINT)
     assert program.returncode == -signal.SIGINT
     assert stderr.endswith("KeyboardInterrupt\n")
     assert "ExceptionGroup" not in stderr
-    assert eventually(lambda: processes_of(settings.home) == [], 1)
+    assert eventually(lambda: processes_of(settings.home) == [], SLOW if moment == "account" else 1)
 
 
 @pytest.mark.parametrize("moment", ["account", "turn"])
@@ -253,7 +257,7 @@ def test_sigterm_leaves_no_process(
     with started(["-m", "codex_oauth", "complete", PROMPT], environ, tmp_path) as program:
         stderr = interrupt(chatgpt, moment, program, signal.SIGTERM)
     assert (program.returncode, stderr) == (-signal.SIGTERM, "")
-    assert eventually(lambda: processes_of(settings.home) == [], 1)
+    assert eventually(lambda: processes_of(settings.home) == [], SLOW if moment == "account" else 1)
     assert leftovers(temporary) == set()
 
 
@@ -323,7 +327,8 @@ async def test_a_deadline_holds_whatever_the_service_does_not_do(
 
     async def late() -> None:
         began = time.monotonic()
-        with pytest.raises(DeadlineExceededError):
+        # Offline, who pays cannot be found out, and that is known before the time is up.
+        with pytest.raises((DeadlineExceededError, AccountCheckError)):
             await ask()
         took.append(time.monotonic() - began)
 
@@ -333,8 +338,8 @@ async def test_a_deadline_holds_whatever_the_service_does_not_do(
             await late()
     else:
         await late()
-    assert 1.0 <= took[0] < 1.5
-    assert eventually(lambda: processes_of(settings.home) == [], 1)
+    assert (took[0] >= 1.0 or trouble is _offline) and took[0] < 1.5
+    assert eventually(lambda: processes_of(settings.home) == [], SLOW if trouble is _hanging_account else 1)
 
 
 @pytest.mark.anyio
@@ -359,11 +364,8 @@ async def test_a_deadline_in_the_middle_of_a_refresh_loses_no_token(
     before = json.loads((settings.home / "auth.json").read_bytes())["tokens"]["refresh_token"]
     chatgpt.refresh_delay = 3.0
     began = time.monotonic()
-    with pytest.raises(DeadlineExceededError):
-        if shared:
-            async with codex:
-                await codex.complete(PROMPT, timeout=1.0)
-        else:
+    async with codex if shared else nullcontext():
+        with pytest.raises(DeadlineExceededError):
             await codex.complete(PROMPT, timeout=1.0)
     assert time.monotonic() - began < 1.5
     assert [request.path for request in chatgpt.requests if request.host == "auth.openai.com"] == ["/oauth/token"]
