@@ -109,8 +109,8 @@ class Child:
         """End the process and everything in its group.
 
         Closes stdin: 0.163 and 0.169 end within 40 ms of that, turn or no turn, but for a token refresh in flight.
-        Signals come after the grace that one may need, since SIGTERM, too, makes an app-server that is starting lose the
-        new token. A caller with less patience leaves them to a watchdog. Shielded from cancellation and idempotent.
+        Signals come after the grace that one may need, since SIGTERM, too, makes an app-server that is starting lose
+        the new token. A caller with less patience leaves them to a watchdog. Shielded from cancellation and idempotent.
 
         Args:
             patience: Seconds that this may take; by default as long as the child may take.

@@ -177,6 +177,7 @@ def test_codex_is_told_our_own_name(every_model: EveryModel) -> None:
 # --- what others left on the machine ----------------------------------------------------------------------------------
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_RESPONSE: Final = re.compile(r"\bresp_\w+")
 _MOMENT: Final = re.compile(r"\b1[0-9]{9}(\.[0-9]+|[0-9]{3})\b")
 _OWN_TO_A_CONNECTION: Final = frozenset({"sec-websocket-key", "content-length"})
 
@@ -185,7 +186,7 @@ def normalised(request: ModelRequest) -> tuple[str, dict[str, str]]:
     """Body and headers with ids and times replaced by their kind; codex orders the keys of its metadata at random."""
 
     def plain(text: str) -> str:
-        return _MOMENT.sub("<time>", _UUID.sub("<id>", text))
+        return _MOMENT.sub("<time>", _RESPONSE.sub("<id>", _UUID.sub("<id>", text)))
 
     headers = {name: plain(text) for name, text in request.request.headers.items() if name not in _OWN_TO_A_CONNECTION}
     return plain(json.dumps(request.body, sort_keys=True)), headers
