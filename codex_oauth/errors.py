@@ -114,7 +114,7 @@ class CodexOAuthError(Exception):
     """
 
     code: ClassVar[str] = "error"
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
     exit_status: ClassVar[int] = 1
 
     def __init__(self, message: str) -> None:
@@ -390,9 +390,13 @@ class UpstreamServerError(TurnError):
 
 
 class UpstreamHTTPError(TurnError):
-    """The service answered with a status that has no meaning of its own here: see `http_status`."""
+    """The service answered with a status that has no meaning of its own here: see `http_status`. 5xx is retryable."""
 
     code = "upstream_http"
+
+    def __init__(self, message: str, *, codex_error_info: str | None = None, http_status: int | None = None) -> None:
+        super().__init__(message, codex_error_info=codex_error_info, http_status=http_status)
+        self.retryable = http_status is not None and http_status >= 500
 
 
 class CredentialRejectedError(UpstreamHTTPError):

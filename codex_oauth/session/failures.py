@@ -61,19 +61,19 @@ class RateLimits:
 
     def updated(self, snapshot: Mapping[str, Any]) -> RateLimits:
         """With what a sparse `account/rateLimits/updated` says; what it leaves out stays as it was."""
-        plan = snapshot.get("planType")
-        result = RateLimits(plan if isinstance(plan, str) else self.plan, self.resets_at, self.window)
-        for name in ("primary", "secondary"):
-            window = as_object(snapshot.get(name)) or {}
-            used = window.get("usedPercent")
-            if isinstance(used, int | float) and used >= 100:
-                resets, length = window.get("resetsAt"), window.get("windowDurationMins")
-                return RateLimits(
-                    result.plan,
-                    resets if isinstance(resets, int) else None,
-                    length if isinstance(length, int) else None,
-                )
-        return result
+        said = snapshot.get("planType")
+        plan = said if isinstance(said, str) else self.plan
+        windows = [as_object(snapshot.get(name)) or {} for name in ("primary", "secondary")]
+        used = [window["usedPercent"] for window in windows if isinstance(window.get("usedPercent"), int | float)]
+        if not used:
+            return RateLimits(plan, self.resets_at, self.window)
+        if max(used) < 100:
+            return RateLimits(plan)  # a limit that was reached has lifted
+        full = next(window for window in windows if window.get("usedPercent") == max(used))
+        resets, length = full.get("resetsAt"), full.get("windowDurationMins")
+        return RateLimits(
+            plan, resets if isinstance(resets, int) else None, length if isinstance(length, int) else None
+        )
 
 
 def cleaned(message: object) -> str:
@@ -119,7 +119,8 @@ def turn_failure(
         case "responseTooManyFailedAttempts" if status == 429:
             return TooManyRequestsError(message, codex_error_info=name, http_status=status)
         case "httpConnectionFailed" | "responseTooManyFailedAttempts" if status == 401:
-            return CredentialRejectedError(message, codex_error_info=name, http_status=status)
+            text = f"the service refuses this sign-in: {message} To sign in again: {sign_in}"
+            return CredentialRejectedError(text, codex_error_info=name, http_status=status)
         case "httpConnectionFailed" | "responseTooManyFailedAttempts" if status is not None:
             return UpstreamHTTPError(message, codex_error_info=name, http_status=status)
         case "contextWindowExceeded":

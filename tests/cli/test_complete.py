@@ -79,7 +79,7 @@ def test_a_terminal_without_a_prompt_is_not_waited_for(environ: dict[str, str], 
 def test_instructions_are_sent(run_cli: RunCLI, chatgpt: LoopbackChatGPT) -> None:
     chatgpt.script(Text("ok"))
     assert run_cli("complete", "hi", "--instructions", "Be very brief.").returncode == 0
-    assert "Be very brief." in json.dumps(chatgpt.model_requests[-1].body)
+    assert "Be very brief." in json.dumps(list(chatgpt.model_requests[-1].context))
 
 
 def test_with_a_schema_the_output_is_json(run_cli: RunCLI, chatgpt: LoopbackChatGPT, schema_file: Path) -> None:

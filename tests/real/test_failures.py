@@ -189,6 +189,7 @@ ROWS: Final[Mapping[str, Row]] = {
         code="upstream_http",
         info="httpConnectionFailed",
         status=502,
+        retryable=True,
         repeated=True,
     ),
     "400-model": Row(

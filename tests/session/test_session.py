@@ -77,7 +77,7 @@ async def test_an_app_server_that_only_closes_its_output_is_gone_too(tmp_path: P
     with anyio.fail_after(5), pytest.raises(ServerCrashedError, match="closed its output"):
         async with open_session(scripted.server()) as session:
             await session.run(REQUEST)
-    assert all(not exists(pid) for pid in scripted.pids())
+    assert eventually(lambda: all(not exists(pid) for pid in scripted.pids()))
 
 
 @pytest.mark.parametrize("method", ["initialize", "account/read", "thread/start"])
