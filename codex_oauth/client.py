@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, cast, overload
 
 import anyio
 from anyio import AsyncContextManagerMixin
+from anyio.lowlevel import RunVar
 
 from codex_oauth.config import Settings, load_settings
 from codex_oauth.errors import CodexOAuthError, ConfigurationError, DeadlineExceededError
@@ -86,7 +87,8 @@ class AsyncCodex(AsyncContextManagerMixin):
         )
         self._max_concurrency = max_concurrency
         self._process = ServerProcess(self._settings)
-        self._limiter = anyio.Semaphore(max_concurrency or 8)
+        # One for each event loop: a semaphore belongs to the loop that first waits for it.
+        self._limiter: RunVar[anyio.Semaphore] = RunVar("limiter")
 
     @property
     def settings(self) -> Settings:
@@ -95,12 +97,12 @@ class AsyncCodex(AsyncContextManagerMixin):
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self, None]:
-        self._limiter = anyio.Semaphore(self._max_concurrency or 64)
+        self._limiter.set(anyio.Semaphore(self._max_concurrency or 64))
         try:
             async with self._process.shared():
                 yield self
         finally:
-            self._limiter = anyio.Semaphore(self._max_concurrency or 8)
+            self._limiter.set(anyio.Semaphore(self._max_concurrency or 8))
 
     # --- calls --------------------------------------------------------------------------------------------------
 
@@ -299,7 +301,7 @@ class AsyncCodex(AsyncContextManagerMixin):
         images: Sequence[Image],
     ) -> tuple[OutputSpec[Any], TurnRequest]:
         # Callers without a type checker exist.
-        if not isinstance(cast("object", prompt), str) or not prompt:
+        if not isinstance(cast("object", prompt), str) or not prompt.strip():
             raise ConfigurationError("the prompt must be text, and not empty")
         if len(prompt) > _MAX_INPUT:
             raise ConfigurationError(f"the prompt has {len(prompt):,} characters; codex takes at most {_MAX_INPUT:,}")
@@ -337,7 +339,11 @@ class AsyncCodex(AsyncContextManagerMixin):
             if observer is not None:
                 observer(event)
 
-        lease = Lease(self._process, self._limiter, trace, spec)
+        limiter = self._limiter.get(None)
+        if limiter is None:
+            limiter = anyio.Semaphore(self._max_concurrency or 8)
+            self._limiter.set(limiter)
+        lease = Lease(self._process, limiter, trace, spec)
         outcome, error = "cancelled", None
         try:
             result = await Deadline(lease, seconds).run(replace(request, observer=observe))

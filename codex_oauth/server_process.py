@@ -63,6 +63,7 @@ class ServerProcess:
         """Within it, all calls are served by one app-server, which the first of them starts."""
         if self._tasks is not None:
             raise RuntimeError("this object is in use as a context manager already")
+        self._starting = anyio.Lock()  # of this event loop
         try:
             try:
                 async with anyio.create_task_group() as tasks:

@@ -50,7 +50,6 @@ def environ(chatgpt: LoopbackChatGPT, prepared_state: Path, tmp_path: Path) -> d
         "XDG_STATE_HOME": str(prepared_state),
         "XDG_CONFIG_HOME": str(tmp_path / "config"),
         "CODEX_OAUTH_METRICS": str(tmp_path / "metrics.jsonl"),
-        "PYTHONDEVMODE": "0",
     }
 
 

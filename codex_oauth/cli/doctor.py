@@ -33,6 +33,7 @@ class _Check:
     finding: str
     mend: str | None = None
     exit_status: int = 0
+    details: tuple[str, ...] = ()
 
 
 @click.command("doctor")
@@ -63,6 +64,8 @@ def command(as_json: bool, home: Path | None, codex_home: Path | None, codex_bin
             mark, colour = _MARKS[check.state]
             finding = folded(printable(check.finding), width + 4)
             click.echo(f"{styled(mark, colour)} {check.name:<{width}}  {finding}")
+            for detail in check.details:
+                click.echo(f"  {'':<{width}}  - {folded(printable(detail), width + 6)}")
             if check.mend:
                 # A command stays on one line, to be copied.
                 click.echo(f"  {'':<{width}}  → {printable(check.mend)}")
@@ -120,7 +123,7 @@ def _home(settings: Settings) -> _Check:
             _, lacks = foreign_home(settings.home)
             if lacks:
                 return _Check(
-                    "home", "warn", f"{settings.home}, your own, lacks: {'; '.join(lacks)}", "leave --codex-home out"
+                    "home", "warn", f"{settings.home}, your own, isolates less", "leave --codex-home out", details=lacks
                 )
             return _Check("home", "ok", f"{settings.home} (your own)")
         binary = find_binary(settings)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from codex_oauth.cli.options import home_options, open_codex
-from codex_oauth.cli.output import call, console, to_json, waiting
+from codex_oauth.cli.output import call, console, printable, to_json, waiting
 from codex_oauth.models import choose_effort, choose_model
 
 __all__ = ("command",)
@@ -28,6 +28,7 @@ def command(show_all: bool, as_json: bool, home: Path | None, codex_home: Path |
     if as_json:
         to_json([{**asdict(model), "chosen": model == chosen} for model in shown])
         return
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -36,7 +37,8 @@ def command(show_all: bool, as_json: bool, home: Path | None, codex_home: Path |
     for model in shown:
         mark = "→" if model == chosen else ("*" if model.default else "")
         efforts = " ".join(model.efforts)
-        table.add_row(mark, model.id, efforts, model.default_effort, model.description)
+        cells = (model.id, efforts, model.default_effort or "", model.description)
+        table.add_row(mark, *(escape(printable(cell)) for cell in cells))
     console().print(table)
     effort = choose_effort(chosen, codex.settings.effort)
     why = (

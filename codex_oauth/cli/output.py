@@ -78,7 +78,7 @@ def explain(error: CodexOAuthError) -> str:
     if isinstance(error, OutputValidationError):
         lines += [f"  {printable(line)}" for line in error.errors]
     if isinstance(error, ProcessError) and error.stderr_tail:
-        from codex_oauth.session.failures import cleaned
+        from codex_oauth.redaction import cleaned
 
         lines += [f"  codex: {printable(cleaned(line))}" for line in error.stderr_tail.strip().splitlines()[-3:]]
     return "\n".join(lines)

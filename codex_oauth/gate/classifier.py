@@ -54,7 +54,7 @@ async def classify(
     reason: str = answer["reason"]
     truncated = shortened and behavior == "allow"
     if truncated:
-        behavior, reason = "ask", f"The request was too long to be seen whole, so it cannot be allowed. {reason}"
+        behavior, reason = "ask", f"The request could not be shown whole, so it cannot be allowed. {reason}"
     return Verdict(
         behavior=behavior,
         reason=reason,

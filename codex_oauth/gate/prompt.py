@@ -44,7 +44,7 @@ def instructions(policy: Policy) -> str:
 
 
 def request_text(request: PermissionRequest) -> tuple[str, bool]:
-    """The request for the model, and whether something had to be left out of it."""
+    """The request for the model, and whether that is not the whole of it, as it is."""
     shortened = False
 
     def bounded(value: Any, depth: int = 0) -> Any:
@@ -75,6 +75,10 @@ def request_text(request: PermissionRequest) -> tuple[str, bool]:
         shortened = True
         half = 2 * MAX_FIELD
         text = f"{text[:half]}\n[…{len(text) - 2 * half} characters left out…]\n{text[-half:]}"
-    # No tag of the data's own may end the data; and half a surrogate pair, which JSON can write, is no text to send.
-    text = text.replace("<", "\\u003c").encode("utf-8", "replace").decode()
-    return f"<permission_request>\n{text}\n</permission_request>", shortened
+    # Half a surrogate pair, which JSON can write, is no text to send; nor were bytes that are no UTF-8. What stands in
+    # their place is not what would run.
+    sent = text.encode("utf-8", "replace").decode()
+    altered = sent != text or "\N{REPLACEMENT CHARACTER}" in text
+    # No tag of the data's own may end the data.
+    sent = sent.replace("<", "\\u003c")
+    return f"<permission_request>\n{sent}\n</permission_request>", shortened or altered

@@ -39,14 +39,11 @@ from codex_oauth.errors import (
     UsageLimitReachedError,
     WorkspaceCreditsError,
 )
+from codex_oauth.redaction import cleaned
 from codex_oauth.types import as_object
 
-__all__ = ("RateLimits", "account_failure", "cleaned", "error_info", "turn_failure")
+__all__ = ("RateLimits", "account_failure", "error_info", "turn_failure")
 
-_SECRET: Final = re.compile(
-    r"eyJ[\w-]{8,}(?:\.[\w-]+)*|\b(?:sk|rt|at)[-_][\w-]{8,}|(?i:bearer)\s+\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
-)
-_MESSAGE_LENGTH: Final = 500
 _TELLING: Final = 7
 # Characters: a prompt that is no longer, such as "Hi", may stand in any message, and tells nothing.
 
@@ -74,12 +71,6 @@ class RateLimits:
         return RateLimits(
             plan, resets if isinstance(resets, int) else None, length if isinstance(length, int) else None
         )
-
-
-def cleaned(message: object) -> str:
-    """A foreign message fit for an error text: one line, bounded, without tokens and e-mail addresses."""
-    text = _SECRET.sub("[removed]", " ".join(str(message).split()))
-    return text if len(text) <= _MESSAGE_LENGTH else text[: _MESSAGE_LENGTH - 1] + "…"
 
 
 def error_info(info: object) -> tuple[str | None, int | None]:

@@ -308,7 +308,7 @@ def _thread_params(server: Server, request: TurnRequest) -> ThreadStartParams:
     if request.model is not None:
         params["model"] = request.model
     if request.effort is not None:
-        # `turn/start` names it too, and decides. Here it makes the thread's prewarmed request equal to the turn's, which
-        # then sends only what is new.
+        # `turn/start` names it too, and decides. Here it makes the thread's prewarmed request equal to the turn's,
+        # which then sends only what is new.
         params["config"] = {"model_reasoning_effort": request.effort}
     return params

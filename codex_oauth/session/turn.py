@@ -17,7 +17,8 @@ from codex_oauth.errors import (
     TurnInterruptedError,
 )
 from codex_oauth.protocol import NOTIFICATIONS, TURN_INTERRUPT, TURN_START, check
-from codex_oauth.session.failures import cleaned, error_info, turn_failure
+from codex_oauth.redaction import cleaned
+from codex_oauth.session.failures import error_info, turn_failure
 from codex_oauth.session.request import TurnRequest, TurnResult
 from codex_oauth.session.router import Notification, Route
 from codex_oauth.types import Usage, as_object

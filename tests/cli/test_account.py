@@ -207,7 +207,7 @@ def test_the_doctor_warns_of_a_home_of_ones_own(run_cli: RunCLI, chatgpt: Loopba
     chatgpt.sign_in(own)
     done = run_cli("doctor", "--json", "--codex-home", str(own))
     assert (done.returncode, checks(done.stdout)["home"]["state"]) == (0, "warn")
-    assert "lacks: project_doc_max_bytes is not 0" in checks(done.stdout)["home"]["finding"]
+    assert checks(done.stdout)["home"]["details"][0].startswith("project_doc_max_bytes is not 0")
 
 
 def test_the_doctor_finds_instructions_in_the_home(run_cli: RunCLI, settings: Settings) -> None:

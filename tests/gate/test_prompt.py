@@ -163,3 +163,9 @@ def test_the_builtin_rules_have_names_of_their_own() -> None:
     names = [rule.id for rule in BUILTIN_POLICY.rules]
     assert len(names) == len(set(names))
     assert {rule.kind for rule in BUILTIN_POLICY.rules} == {"allow", "deny", "ask"}
+
+
+@pytest.mark.parametrize("code", [0xD800, 0xFFFD])
+def test_a_text_that_had_to_be_altered_counts_as_not_shown_whole(code: int) -> None:
+    _, altered = request_text(PermissionRequest.from_command(f"rm {chr(code)}"))
+    assert altered

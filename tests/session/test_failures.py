@@ -35,7 +35,8 @@ from codex_oauth.errors import (
     UsageLimitReachedError,
     WorkspaceCreditsError,
 )
-from codex_oauth.session.failures import RateLimits, account_failure, cleaned, error_info, turn_failure
+from codex_oauth.redaction import cleaned
+from codex_oauth.session.failures import RateLimits, account_failure, error_info, turn_failure
 
 FULL: Final = RateLimits(plan="plus", resets_at=1_800_000_000, window=300)
 UNSUPPORTED = '{"detail": "The \'gpt-x\' model is not supported when using Codex with a ChatGPT account."}'
