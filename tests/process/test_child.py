@@ -348,7 +348,8 @@ def test_a_watchdog_goes_with_what_it_watched(tmp_path: Path) -> None:
         found: set[int] = set()
         for entry in Path("/proc").iterdir():
             try:
-                if entry.name.isdigit() and b"codex-oauth-watchdog" in (entry / "cmdline").read_bytes():
+                mine = entry.name.isdigit() and f"\nPPid:\t{os.getpid()}\n" in (entry / "status").read_text()
+                if mine and b"codex-oauth-watchdog" in (entry / "cmdline").read_bytes():
                     found.add(int(entry.name))
             except OSError:
                 continue
@@ -358,7 +359,7 @@ def test_a_watchdog_goes_with_what_it_watched(tmp_path: Path) -> None:
 
     async def main() -> None:
         async with running(python(tmp_path, "import sys; sys.stdin.read()")):
-            assert len(shells() - before) == 1
+            assert eventually(lambda: len(shells() - before) == 1)
 
     anyio.run(main)
     assert shells() <= before

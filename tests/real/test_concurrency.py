@@ -26,7 +26,7 @@ def test_forty_programs_that_start_together_on_a_fresh_home_all_get_their_reply(
     environ: dict[str, str], chatgpt: LoopbackChatGPT, tmp_path: Path
 ) -> None:
     environ["XDG_STATE_HOME"] = str(tmp_path / "state")
-    del environ["PYTHONDEVMODE"]  # it prints how long things took
+    environ.pop("PYTHONDEVMODE", None)  # it prints how long things took
     chatgpt.sign_in(tmp_path / "state" / "codex-oauth" / "codex-home")
     programs = [
         subprocess.Popen(
@@ -69,6 +69,7 @@ async def test_forty_tasks_of_one_client_all_get_their_own_reply(codex: AsyncCod
 def test_many_threads_of_one_blocking_client_all_get_their_own_reply(
     environ: dict[str, str], settings: Settings, chatgpt: LoopbackChatGPT, tmp_path: Path, entered: bool
 ) -> None:
+    chatgpt.latency = 0.2
     program = f"""
 import threading
 from codex_oauth import Codex
