@@ -288,10 +288,12 @@ class ReauthenticationRequired(AccountError):
 
 
 class AccountCheckError(AccountError):
-    """The account service could not be asked, so it is unknown who would pay. Not the same as signed out."""
+    """The account service could not be asked, so it is unknown who would pay. Not the same as signed out: see to the
+    network, and call again."""
 
     code = "account_check"
     retryable = True
+    exit_status = 1
 
 
 class TurnError(CodexOAuthError):

@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 
+from codex_oauth.errors import ServerCrashedError
 from codex_oauth.models import choose_effort, choose_model
 from codex_oauth.policy import Concurrency, Retry, Runner, StructuredOutput
 from codex_oauth.schema import OutputSpec
@@ -64,6 +65,8 @@ class _Turns:
         self._session: Session | None = None
 
     async def run(self, request: TurnRequest) -> TurnResult:
+        if request.thread is not None and (self._session is None or not self._session.usable):
+            raise ServerCrashedError("the app-server ended between a reply and its repair")
         session = await self.session(request)
         result = await session.run(request)
         if self._process.is_shared and request.thread is None:

@@ -103,4 +103,8 @@ def call(make: Callable[[], Awaitable[T]]) -> T:
     async def run() -> T:
         return await make()
 
-    return anyio.run(run)
+    try:
+        return anyio.run(run)
+    except KeyboardInterrupt:
+        # click would print an empty line for it.
+        raise click.Abort from None

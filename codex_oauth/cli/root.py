@@ -82,7 +82,8 @@ def run() -> None:
         error.show(sys.stderr)
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
+        # After the ^C that a terminal shows.
+        click.echo("\ninterrupted" if sys.stderr.isatty() else "interrupted", err=True)
         sys.exit(_INTERRUPTED)
     except BrokenPipeError:
         # Whoever read the output has gone; Python would complain once more while flushing.

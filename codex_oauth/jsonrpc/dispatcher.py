@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from copy import copy
 from itertools import count
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
@@ -52,12 +53,24 @@ class RequestHandler(Protocol):
 
 
 class PendingResponse(Generic[R]):
-    """A request that was sent; `result` waits for its response."""
+    """A request that was sent; `result` waits for its response.
 
-    def __init__(self, dispatcher: Dispatcher, request_id: int, method: Method[Any, R]) -> None:
+    Nobody may wait any more when the response comes. It is dropped then, or given to `unwanted`, for a response that
+    hands over something that has to be let go of.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        request_id: int,
+        method: Method[Any, R],
+        unwanted: Callable[[Mapping[str, Any]], None] | None,
+    ) -> None:
         self._dispatcher = dispatcher
         self._id = request_id
         self._method = method
+        self._unwanted = unwanted
+        self._abandoned = False
         self._arrived = anyio.Event()
         self._message: Mapping[str, Any] | None = None
         self._error: CodexOAuthError | None = None
@@ -66,6 +79,16 @@ class PendingResponse(Generic[R]):
         """The response is here."""
         self._message = message
         self._arrived.set()
+        if self._abandoned:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Nobody will ask for the result."""
+        self._abandoned = True
+        if self._unwanted is None:
+            self._dispatcher.forget(self._id)
+        elif self._message is not None and (result := as_object(self._message.get("result"))) is not None:
+            self._unwanted(result)
 
     def fail(self, error: CodexOAuthError) -> None:
         """No response will come."""
@@ -84,11 +107,14 @@ class PendingResponse(Generic[R]):
             with anyio.fail_after(timeout):
                 await self._arrived.wait()
         except TimeoutError as error:
+            self.abandon()
             raise ProtocolError(f"{self._method.name}: no response within {timeout:g} s") from error
-        finally:
-            self._dispatcher.forget(self._id)
+        except BaseException:
+            self.abandon()
+            raise
         if self._error is not None:
-            raise self._error
+            # A copy: many may wait, and each adds its own traceback.
+            raise copy(self._error)
         assert self._message is not None
         if "error" in self._message:
             raise _rpc_error(self._method.name, self._message["error"])
@@ -133,8 +159,19 @@ class Dispatcher:
         """Whether the connection has ended."""
         return self._closed is not None
 
-    def send(self, method: Method[P, R], params: P) -> PendingResponse[R]:
+    def send(
+        self,
+        method: Method[P, R],
+        params: P,
+        *,
+        unwanted: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> PendingResponse[R]:
         """Send a request without waiting for its response, so that several can be under way.
+
+        Args:
+            method: The request.
+            params: What it is sent with.
+            unwanted: Given the result if it comes when nobody waits for it any more.
 
         Raises:
             ServerCrashedError: The connection has ended.
@@ -142,7 +179,7 @@ class Dispatcher:
         if self._closed is not None:
             raise self._closed
         request_id = next(self._ids)
-        pending = PendingResponse(self, request_id, method)
+        pending = PendingResponse(self, request_id, method, unwanted)
         self._pending[request_id] = pending
         self._queue({"id": request_id, "method": method.name, "params": params})
         return pending

@@ -207,7 +207,12 @@ def spawn(spec: CommandSpec) -> Child:
         assert pipe is not None
         if sys.platform != "win32":
             os.set_blocking(pipe.fileno(), False)
-    watchdog = Watchdog(popen.pid, spec.grace) if sys.platform != "win32" else None
+    try:
+        watchdog = Watchdog(popen.pid, spec.grace) if sys.platform != "win32" else None
+    except OSError as error:
+        popen.kill()
+        popen.communicate()
+        raise ProcessError(f"no watchdog for {program}: {error.strerror}") from error
     return Child(popen, grace=spec.grace, watchdog=watchdog)
 
 

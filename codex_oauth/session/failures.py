@@ -198,4 +198,4 @@ def account_failure(error: RpcError, *, sign_in: str) -> CodexOAuthError:
     if "(401)" in error.message:
         return ReauthenticationRequired(f"the sign-in of this home is no longer accepted; sign in again: {sign_in}")
     # The service could not be reached, or failed. That is not the same as signed out.
-    return AccountCheckError(f"who would pay could not be found out: {cleaned(error.message)}")
+    return AccountCheckError(f"the account service could not be asked who would pay: {cleaned(error.message)}")

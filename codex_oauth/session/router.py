@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,7 +56,7 @@ class Route:
         """
         while not self._queue:
             if self._end is not None:
-                raise self._end
+                raise copy(self._end)  # many may wait, and each adds its own traceback
             self._arrived = anyio.Event()
             await self._arrived.wait()
         return self._queue.popleft()

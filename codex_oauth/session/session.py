@@ -36,7 +36,7 @@ from codex_oauth.session.request import Thread, TurnRequest, TurnResult, ignore
 from codex_oauth.session.router import Router
 from codex_oauth.session.turn import run_turn
 from codex_oauth.transport import StdioTransport
-from codex_oauth.types import Account, Model
+from codex_oauth.types import Account, Model, as_object
 from codex_oauth.version import __version__
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class Session:
         if server.first is not None and server.signed_in:
             # Only with a sign-in: starting a thread opens a connection to the model's service.
             params = _thread_params(server, server.first)
-            self._ahead = (params, dispatcher.send(THREAD_START, params))
+            self._ahead = (params, self._send_thread_start(params))
         if server.meanwhile is not None:
             await anyio.lowlevel.checkpoint()  # what was sent goes out first
             server.meanwhile()
@@ -184,10 +184,10 @@ class Session:
         """
         params = _thread_params(self._server, request)
         ahead, self._ahead = self._ahead, None
-        if ahead is not None and ahead[0] == params:
-            answer = await ahead[1].result()
-        else:
-            answer = await self.dispatcher.request(THREAD_START, params)
+        if ahead is not None and ahead[0] != params:
+            ahead[1].abandon()
+            ahead = None
+        answer = await (self._send_thread_start(params) if ahead is None else ahead[1]).result()
         sources = tuple(answer.get("instructionSources", ()))
         if sources:
             self.release(Thread(answer["thread"]["id"], answer["model"]))
@@ -201,6 +201,14 @@ class Session:
             )
         request.observer(PhaseReached("thread", time.perf_counter(), model=answer["model"]))
         return Thread(answer["thread"]["id"], answer["model"])
+
+    def _send_thread_start(self, params: ThreadStartParams) -> PendingResponse[ThreadStartResponse]:
+        def unload(answer: Mapping[str, Any]) -> None:
+            thread_id = (as_object(answer.get("thread")) or {}).get("id")
+            if isinstance(thread_id, str):
+                self.dispatcher.post(THREAD_UNSUBSCRIBE, {"threadId": thread_id})
+
+        return self.dispatcher.send(THREAD_START, params, unwanted=unload)
 
     def release(self, thread: Thread) -> None:
         """Let go of a thread. It unloads at once (`thread_unload_delay_secs = 0`)."""

@@ -501,7 +501,7 @@ async def test_an_account_service_that_fails_is_not_the_same_as_signed_out(
     with pytest.raises(AccountCheckError) as caught:
         await codex.complete(PROMPT)
     assert type(caught.value) is AccountCheckError
-    assert (caught.value.code, caught.value.retryable, caught.value.exit_status) == ("account_check", True, 3)
+    assert (caught.value.code, caught.value.retryable, caught.value.exit_status) == ("account_check", True, 1)
     assert chatgpt.model_requests == ()
 
 
