@@ -119,6 +119,27 @@ async def test_a_response_that_comes_after_its_timeout_is_dropped() -> None:
         assert connection.notified == []
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("answered_first", [False, True], ids=["answered later", "answered before"])
+async def test_a_result_that_nobody_waits_for_is_handed_over_to_be_let_go_of(answered_first: bool) -> None:
+    unwanted: list[Mapping[str, Any]] = []
+    async with connected() as connection:
+        pending = connection.dispatcher.send(ASK, {"loginId": "x"}, unwanted=unwanted.append)
+        request = await connection.peer.next()
+        if answered_first:
+            await connection.peer.answer(request, "late")
+            await anyio.wait_all_tasks_blocked()
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await pending.result()
+        if not answered_first:
+            await connection.peer.answer(request, "late")
+        other = connection.dispatcher.send(ASK, {"loginId": "other"})
+        await connection.peer.answer(await connection.peer.next(), "other")
+        assert await other.result() == {"status": "other"}
+    assert unwanted == [{"status": "late"}]
+
+
 def test_a_request_that_nobody_answers_ends_after_a_minute() -> None:
     async def main() -> None:
         async with connected() as connection:
