@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import warnings
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
@@ -76,8 +75,8 @@ class AsyncCodex(AsyncContextManagerMixin):
         max_concurrency: int | None = None,
         settings: Settings | None = None,
     ) -> None:
-        if max_concurrency is not None and max_concurrency < 1:
-            raise ConfigurationError("max_concurrency must be at least 1")
+        if max_concurrency is not None and (type(max_concurrency) is not int or max_concurrency < 1):
+            raise ConfigurationError("max_concurrency must be a whole number of at least 1")
         if settings is not None and (home, codex_home, codex_bin, metrics) != (None, None, None, None):
             raise ConfigurationError(
                 "settings= stands for home=, codex_home=, codex_bin= and metrics=: give one or the other"
@@ -251,17 +250,23 @@ class AsyncCodex(AsyncContextManagerMixin):
         async def feed() -> None:
             try:
                 stream.succeed(await self._call("stream", spec, request, timeout, stream.put))
-            except CodexOAuthError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, whoever reads the stream gets it
                 stream.fail(error)
+            finally:
+                stream.leave()
 
+        failure: BaseException | None = None
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(feed)
                 yield stream
                 tasks.cancel_scope.cancel()
         except BaseExceptionGroup as group:
-            # `feed` keeps its errors to the stream: the one in the group is the caller's own.
-            raise group.exceptions[0] from None
+            # `feed` keeps its errors to the stream: the one in the group is the caller's own. It is raised outside, so
+            # that its cause and context stay what they were.
+            failure = group.exceptions[0]
+        if failure is not None:
+            raise failure
 
     async def models(self) -> tuple[Model, ...]:
         """The models that the app-server lists, hidden ones included. Needs no sign-in on a managed home."""
@@ -303,6 +308,9 @@ class AsyncCodex(AsyncContextManagerMixin):
         # Callers without a type checker exist.
         if not isinstance(cast("object", prompt), str) or not prompt.strip():
             raise ConfigurationError("the prompt must be text, and not empty")
+        for name, value in (("instructions", instructions), ("model", model), ("effort", effort)):
+            if value is not None and (not isinstance(cast("object", value), str) or not value):
+                raise ConfigurationError(f"{name}= must be text, and not empty; leave it out for the default")
         if len(prompt) > _MAX_INPUT:
             raise ConfigurationError(f"the prompt has {len(prompt):,} characters; codex takes at most {_MAX_INPUT:,}")
         for name, text in (("prompt", prompt), ("instructions", instructions or "")):
@@ -311,8 +319,9 @@ class AsyncCodex(AsyncContextManagerMixin):
         if isinstance(images, str | bytes):
             raise ConfigurationError("images= takes a list, even for one image")
         spec = cast("OutputSpec[Any]", output_spec(output))
-        for message in self._process.warnings():
-            warnings.warn(message, stacklevel=3)
+        if lacks := self._process.warnings():
+            # stacklevel: the line that made the call, in asynchronous code.
+            warnings.warn(f"{self._settings.home} isolates less than a managed home: {'; '.join(lacks)}", stacklevel=3)
         return spec, TurnRequest(
             text=prompt,
             images=tuple(data_url(image) for image in images),
@@ -330,7 +339,7 @@ class AsyncCodex(AsyncContextManagerMixin):
         observer: Observer | None = None,
     ) -> Reply[Any]:
         seconds = self._settings.timeout if timeout is None else timeout
-        if not (0 < seconds <= 86_400) or math.isnan(seconds):
+        if not isinstance(cast("object", seconds), int | float) or not 0 < seconds <= 86_400:
             raise ConfigurationError("timeout is in seconds, more than 0 and at most 86400")
         trace = CallTrace(command, model_requested=request.model)
 
@@ -350,6 +359,9 @@ class AsyncCodex(AsyncContextManagerMixin):
             outcome = "ok"
         except CodexOAuthError as failure:
             outcome, error = "error", failure.code
+            raise
+        except Exception:
+            outcome, error = "error", "unexpected"
             raise
         finally:
             trace.write(self._settings.metrics, outcome=outcome, error=error)

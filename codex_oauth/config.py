@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from codex_oauth.errors import ConfigurationError
 
@@ -122,6 +122,9 @@ def load_settings(
     environ = environment() if environ is None else environ
     if home is not None and codex_home is not None:
         raise ConfigurationError("give either home= (managed by this package) or codex_home= (your own), not both")
+    for name, value in (("home", home), ("codex_home", codex_home), ("codex_bin", codex_bin)):
+        if value is not None and (not isinstance(cast("object", value), str | os.PathLike) or not os.fspath(value)):
+            raise ConfigurationError(f"{name}= must be a path, and not empty; leave it out for the default")
     state_dir = _state_dir(environ)
     named = environ.get("CODEX_OAUTH_CONFIG") or None
     config_file = Path(named).expanduser() if named else _config_dir(environ) / "config.toml"

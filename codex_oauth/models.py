@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from codex_oauth.errors import UnknownModelError
 from codex_oauth.types import Model
 
-__all__ = ("choose_effort", "choose_model")
+__all__ = ("choose_effort", "choose_model", "prefers")
 
 
 def choose_model(models: Sequence[Model], wanted: str | None, preference: Sequence[str]) -> Model:
@@ -32,7 +32,7 @@ def choose_model(models: Sequence[Model], wanted: str | None, preference: Sequen
     visible = [model for model in models if not model.hidden]
     for pattern in preference:
         for model in visible:
-            if fnmatchcase(model.id, pattern):
+            if prefers((pattern,), model):
                 return model
     for model in visible:
         if model.default:
@@ -55,6 +55,11 @@ def choose_effort(model: Model, wanted: str | None) -> str | None:
             f"{model.id} has no effort {wanted!r}; it lists {', '.join(model.efforts) or 'none'}", model=model.id
         )
     return wanted
+
+
+def prefers(preference: Sequence[str], model: Model) -> bool:
+    """Whether a pattern of the preference list matches the model."""
+    return any(fnmatchcase(model.id, pattern) for pattern in preference)
 
 
 def _unknown(models: Sequence[Model], wanted: str) -> UnknownModelError:

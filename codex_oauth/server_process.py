@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 
 from codex_oauth.config import Settings
+from codex_oauth.errors import ServerCrashedError
 from codex_oauth.events import Observer
 from codex_oauth.home import (
     Home,
@@ -34,6 +37,7 @@ class ServerProcess:
         self._warned = settings.managed
         self._tasks: anyio.abc.TaskGroup | None = None
         self._session: Session | None = None
+        self._loop: object = None
         self._starting = anyio.Lock()
 
     @property
@@ -43,8 +47,12 @@ class ServerProcess:
 
     @property
     def is_shared(self) -> bool:
-        """Whether calls share one app-server."""
-        return self._tasks is not None
+        """Whether calls of this event loop share one app-server.
+
+        Those of another loop, such as a thread's that calls while the block is being left, have one each: what the
+        block holds belongs to its loop.
+        """
+        return self._tasks is not None and self._loop == anyio.lowlevel.current_token()
 
     def warnings(self) -> tuple[str, ...]:
         """What a home of the user's own lacks: the first time it is asked, and nothing from then on.
@@ -56,7 +64,7 @@ class ServerProcess:
             return ()
         self._warned = True
         _, lacks = foreign_home(self._settings.home)
-        return tuple(f"{self._settings.home}: {line}" for line in lacks)
+        return lacks
 
     @asynccontextmanager
     async def shared(self) -> AsyncGenerator[None, None]:
@@ -64,17 +72,22 @@ class ServerProcess:
         if self._tasks is not None:
             raise RuntimeError("this object is in use as a context manager already")
         self._starting = anyio.Lock()  # of this event loop
+        self._loop = anyio.lowlevel.current_token()
+        failure: BaseException | None = None
         try:
-            try:
-                async with anyio.create_task_group() as tasks:
-                    self._tasks = tasks
+            async with anyio.create_task_group() as tasks:
+                self._tasks = tasks
+                try:
                     yield
+                finally:
+                    self._tasks = self._session = self._loop = None
                     tasks.cancel_scope.cancel()
-            except BaseExceptionGroup as group:
-                # The task that keeps the session lets nothing out: the one in the group is the caller's own.
-                raise group.exceptions[0] from None
-        finally:
-            self._tasks = self._session = None
+        except BaseExceptionGroup as group:
+            # The task that keeps the session lets nothing out: the one in the group is the caller's own. It is raised
+            # outside, so that its cause and context stay what they were.
+            failure = group.exceptions[0]
+        if failure is not None:
+            raise failure
 
     async def ready(self) -> tuple[Binary, Home]:
         """The binary, and the home made ready for it.
@@ -92,8 +105,19 @@ class ServerProcess:
         home = ready_home(settings, binary)
         if home is None:
             # A first start: half a second of other processes, or a wait for somebody else's.
-            home = await anyio.to_thread.run_sync(prepare_home, settings, binary, abandon_on_cancel=True)
+            home = await self._prepare(binary)
         return binary, home
+
+    async def _prepare(self, binary: Binary) -> Home:
+        given_up = threading.Event()
+        try:
+            return await anyio.to_thread.run_sync(
+                prepare_home, self._settings, binary, given_up.is_set, abandon_on_cancel=True
+            )
+        except BaseException:
+            # The thread is told, or this program could not end before it has waited for its lock.
+            given_up.set()
+            raise
 
     def server(
         self, binary: Binary, first: TurnRequest | None = None, meanwhile: Callable[[], None] | None = None
@@ -112,13 +136,20 @@ class ServerProcess:
 
     async def shared_session(self, server: Server, observer: Observer) -> tuple[Session, bool]:
         """The shared session, and whether it was there before; started if it is not, or no longer."""
-        assert self._tasks is not None
         async with self._starting:
-            if self._session is not None and self._session.usable:
-                return self._session, True
-            self._session = await self._tasks.start(self._keep, server, observer)
-            assert self._session is not None
-            return self._session, False
+            if self._tasks is None:
+                raise ServerCrashedError("the client was closed while the call began")
+            if self._session is not None:
+                if self._session.usable:
+                    return self._session, True
+                self._session.retire()
+            try:
+                session: Session = await self._tasks.start(self._keep, server, observer)
+            except RuntimeError as error:
+                # anyio's word for a task group that was left while the task began.
+                raise ServerCrashedError("the client was closed while the call began") from error
+            self._session = session
+            return session, False
 
     async def _keep(self, server: Server, observer: Observer, *, task_status: anyio.abc.TaskStatus[Session]) -> None:
         async with open_session(server, observer) as session:

@@ -7,7 +7,7 @@ from typing import Generic, Self, TypeVar
 
 import anyio
 
-from codex_oauth.errors import CodexOAuthError
+from codex_oauth.errors import TurnInterruptedError
 from codex_oauth.events import Event
 from codex_oauth.types import Reply
 
@@ -24,7 +24,7 @@ class ReplyStream(Generic[T]):
         self._more = anyio.Event()
         self._ended = anyio.Event()
         self._reply: Reply[T] | None = None
-        self._error: CodexOAuthError | None = None
+        self._error: Exception | None = None
 
     def __aiter__(self) -> Self:
         # Not an async generator: one that is left in the middle has to be closed by somebody, and trio complains.
@@ -62,10 +62,15 @@ class ReplyStream(Generic[T]):
         self._reply = reply
         self._end()
 
-    def fail(self, error: CodexOAuthError) -> None:
+    def fail(self, error: Exception) -> None:
         """The call has failed."""
         self._error = error
         self._end()
+
+    def leave(self) -> None:
+        """The call goes on no longer. If it has neither succeeded nor failed, whoever still reads is told."""
+        if not self._ended.is_set():
+            self.fail(TurnInterruptedError("the stream was left before its end"))
 
     def _end(self) -> None:
         self._ended.set()

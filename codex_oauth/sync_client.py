@@ -14,6 +14,7 @@ from anyio.from_thread import BlockingPortal, BlockingPortalProvider, start_bloc
 
 from codex_oauth.client import AsyncCodex, Image
 from codex_oauth.config import Settings
+from codex_oauth.errors import ServerCrashedError
 from codex_oauth.events import Event
 from codex_oauth.stream import ReplyStream
 from codex_oauth.types import Account, JSONValue, Model, Reply
@@ -44,10 +45,16 @@ class Codex:
         codex_bin: str | os.PathLike[str] | None = None,
         metrics: str | os.PathLike[str] | bool | None = None,
         max_concurrency: int | None = None,
+        settings: Settings | None = None,
     ) -> None:
         """Takes what `AsyncCodex` takes, and raises what it raises."""
         self._codex = AsyncCodex(
-            home=home, codex_home=codex_home, codex_bin=codex_bin, metrics=metrics, max_concurrency=max_concurrency
+            home=home,
+            codex_home=codex_home,
+            codex_bin=codex_bin,
+            metrics=metrics,
+            max_concurrency=max_concurrency,
+            settings=settings,
         )
         self._entered: tuple[AbstractContextManager[BlockingPortal], AbstractContextManager[AsyncCodex]] | None = None
         self._portal: BlockingPortal | None = None
@@ -76,7 +83,8 @@ class Codex:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        assert self._entered is not None
+        if self._entered is None:
+            raise RuntimeError("this object is not in use as a context manager")
         portals, codex = self._entered
         self._portal = self._entered = None
         try:
@@ -221,7 +229,10 @@ def _wait(portal: BlockingPortal, call: Callable[[], Awaitable[T]]) -> T:
     async def run() -> T:
         return await call()
 
-    future = portal.start_task_soon(run)
+    try:
+        future = portal.start_task_soon(run)
+    except RuntimeError as error:
+        raise ServerCrashedError("the client was closed while the call began") from error
     try:
         return future.result()
     except BaseException:

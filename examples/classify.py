@@ -16,7 +16,7 @@ async def main() -> None:
                 verdict = await classify(PermissionRequest.from_command(command), codex=codex)
                 print(f"{verdict.behavior:5}  {command}")
             except CodexOAuthError as error:
-                print(f"error  {command}: {error.code}")
+                print(f"error  {command}: {error.code}", file=sys.stderr)
 
         for line in sys.stdin.read().splitlines():
             tasks.start_soon(judge, line)

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass
 
-from codex_oauth import Codex
+from codex_oauth import Codex, CodexOAuthError
 
 
 @dataclass
@@ -17,7 +17,10 @@ class Answer:
 
 def main() -> None:
     """Ask once and print what came back, and who paid."""
-    reply = Codex().complete(" ".join(sys.argv[1:]) or "Is 91 prime?", output=Answer)
+    try:
+        reply = Codex().complete(" ".join(sys.argv[1:]) or "Is 91 prime?", output=Answer)
+    except CodexOAuthError as error:
+        sys.exit(f"{error.code}: {error}")
     print(f"{reply.output.answer} ({reply.output.confidence:.0%})")
     print(f"{reply.model}, {reply.usage.total} tokens, paid by {reply.account.kind} {reply.account.plan}")
 

@@ -1,8 +1,10 @@
 """Text as it comes, from asynchronous code."""
 
+import sys
+
 import anyio
 
-from codex_oauth import AsyncCodex, TextDelta
+from codex_oauth import AsyncCodex, CodexOAuthError, TextDelta
 
 
 async def main() -> None:
@@ -16,4 +18,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main)
+    try:
+        anyio.run(main)
+    except CodexOAuthError as error:
+        sys.exit(f"{error.code}: {error}")

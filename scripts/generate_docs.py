@@ -16,8 +16,9 @@ DOCS = Path(__file__).parent.parent / "docs"
 HEADER = "<!-- Written by scripts/generate_docs.py; do not edit. -->\n\n"
 WIDTH = 100
 INTRODUCTION = """\
-`code` is a stable word for logs, `exit` what the command line exits with. A retryable error may not come again when the
-same call is made later; the package itself retries only what provably never began.
+`code` is a stable word for logs, `exit` what the command line exits with. Where `retryable` says yes, calling again
+later may succeed; the package itself retries only what provably never began. `resets_at` is in Unix seconds, `window`
+in minutes; both are None where the service did not say.
 
 """
 

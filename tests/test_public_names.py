@@ -23,6 +23,7 @@ EXIT_STATUSES: Final = {
     "CodexOAuthError": 1,
     "ConfigurationError": 2,
     "AccountError": 3,
+    "AccountCheckError": 1,
     "CredentialRejectedError": 3,
     "UsageLimitError": 4,
     "DeadlineExceededError": 5,

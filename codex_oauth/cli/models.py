@@ -9,7 +9,7 @@ import click
 
 from codex_oauth.cli.options import home_options, open_codex
 from codex_oauth.cli.output import call, console, printable, to_json, waiting
-from codex_oauth.models import choose_effort, choose_model
+from codex_oauth.models import choose_effort, choose_model, prefers
 
 __all__ = ("command",)
 
@@ -41,9 +41,10 @@ def command(show_all: bool, as_json: bool, home: Path | None, codex_home: Path |
         table.add_row(mark, *(escape(printable(cell)) for cell in cells))
     console().print(table)
     effort = choose_effort(chosen, codex.settings.effort)
-    why = (
-        "named in the configuration"
-        if codex.settings.model
-        else "the first visible one that the preference list matches"
-    )
+    if codex.settings.model:
+        why = "named in the configuration"
+    elif prefers(codex.settings.model_preference, chosen):
+        why = "the first visible one that the preference list matches"
+    else:
+        why = "no visible one matches the preference list, so it is the account's default"
     console().print(f"\n→ used by default, at effort {effort}: {why}.  * the account's default")

@@ -27,7 +27,7 @@ def home_options(command: F) -> F:
         click.option(
             "--codex-home",
             type=click.Path(path_type=Path),
-            help="A CODEX_HOME of your own, such as ~/.codex. It is only read, and isolates as far as it says.",
+            help="A CODEX_HOME of your own, such as ~/.codex. Nothing is written there but by codex itself.",
         ),
         click.option(
             "--home",

@@ -64,7 +64,8 @@ def console() -> Console:
     """A console on stdout, for tables. It writes plain text where there is no terminal, and honours NO_COLOR."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    # Through a pipe, a row is a line: whoever reads it there may be a program.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
 
 def explain(error: CodexOAuthError) -> str:

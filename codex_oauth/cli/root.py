@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
 from importlib import import_module
-from typing import Final
+from typing import Final, cast
 
 import click
 
@@ -70,6 +71,10 @@ def cli() -> None:
 
 def run() -> None:
     """Run the command line and exit with the status of what happened."""
+    if cast("object", sys.stdin) is None:
+        sys.stdin = io.TextIOWrapper(io.BytesIO())  # it was closed: there is nothing to read
+    if cast("object", sys.stdout) is None:
+        sys.exit("codex-oauth: stdout is closed, so there is no place for the result")
     for stream in (sys.stdout, sys.stderr):
         # A verdict must not fail on the way out because a terminal is not UTF-8.
         if isinstance(stream, io.TextIOWrapper):
@@ -94,3 +99,9 @@ def run() -> None:
 
         click.echo(explain(error), err=True)
         sys.exit(error.exit_status)
+    except OSError as error:
+        # Of the output: a full disk, say. Files that are read or written have errors of their own, above.
+        sys.stdout = None  # type: ignore[assignment]
+        with contextlib.suppress(OSError):
+            click.echo(f"codex-oauth: the output could not be written: {error.strerror}", err=True)
+        sys.exit(1)

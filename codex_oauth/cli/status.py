@@ -47,7 +47,7 @@ def command(as_json: bool, home: Path | None, codex_home: Path | None, codex_bin
     else:
         # An address is for the person in front of the screen, not for a log that a pipe may end in.
         who = f" ({email})" if email and sys.stdout.isatty() else ""
-        click.echo(f"home      {settings.home}{'' if settings.managed else '  (your own: only read)'}")
+        click.echo(f"home      {settings.home}{'' if settings.managed else '  (your own)'}")
         if problem is None:
             click.echo(f"account   {report['account']}{who}")
             click.echo(f"plan      {report['plan']}")

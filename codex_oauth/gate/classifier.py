@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from codex_oauth.client import AsyncCodex
+from codex_oauth.errors import ConfigurationError
 from codex_oauth.gate.policy import BUILTIN_POLICY, Policy
 from codex_oauth.gate.prompt import instructions, request_text
 from codex_oauth.gate.request import PermissionRequest
@@ -37,8 +38,14 @@ async def classify(
     Raises:
         CodexOAuthError: There is no verdict. What follows from that is the caller's to say, and is never an allow.
     """
+    if not isinstance(cast("object", request), PermissionRequest):
+        raise ConfigurationError("classify takes a PermissionRequest: PermissionRequest.from_command(text) makes one")
+    if codex is not None and not isinstance(cast("object", codex), AsyncCodex):
+        raise ConfigurationError("classify takes an AsyncCodex as codex=")
     if request.needs_person:
         return Verdict(behavior="ask", reason=f"{request.tool} is a question to the person.", source="rule")
+    if request.is_empty:
+        return Verdict(behavior="ask", reason="The request does not say what would be done.", source="rule")
     text, shortened = request_text(request)
     reply = await (codex or AsyncCodex()).complete(
         text,
@@ -52,6 +59,9 @@ async def classify(
     answer = cast("dict[str, Any]", reply.output)
     behavior: Behavior = answer["behavior"]
     reason: str = answer["reason"]
+    if behavior == "allow" and not reason.strip():
+        # The reason is what the verdict rests on.
+        behavior, reason = "ask", "The model allowed the request without a reason."
     truncated = shortened and behavior == "allow"
     if truncated:
         behavior, reason = "ask", f"The request could not be shown whole, so it cannot be allowed. {reason}"

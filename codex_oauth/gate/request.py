@@ -17,6 +17,17 @@ _NEEDS_PERSON = frozenset({"ExitPlanMode", "AskUserQuestion"})
 # These are the agent's own questions to the person: any verdict would answer in the person's place.
 
 
+class _RepeatedKeyError(Exception):
+    pass
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _RepeatedKeyError
+    return members
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PermissionRequest:
     """What is asked for.
@@ -40,6 +51,11 @@ class PermissionRequest:
         """Whether this is a question to the person, which no policy may answer."""
         return self.tool in _NEEDS_PERSON
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it does not say what would be done, so that there is nothing to allow."""
+        return all(value in (None, "", [], {}) for value in self.tool_input.values())
+
     @classmethod
     def from_command(cls, command: str, *, cwd: str | None = None, host: Host | None = None) -> Self:
         """A shell command.
@@ -47,7 +63,7 @@ class PermissionRequest:
         Raises:
             ConfigurationError: There is none.
         """
-        if not command.strip():
+        if not isinstance(cast("object", command), str) or not command.strip():
             raise ConfigurationError("the command is empty")
         return cls(tool="Bash", tool_input={"command": command}, cwd=cwd, host=host)
 
@@ -65,7 +81,10 @@ class PermissionRequest:
             # A host may hand on bytes that are no UTF-8, out of a file or a terminal: the request is still to be
             # judged.
             text = payload.decode("utf-8", "replace") if isinstance(payload, bytes) else payload
-            value = json.loads(text.removeprefix("\ufeff"))
+            value = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_unique)
+        except _RepeatedKeyError:
+            # Which of the two would be run is the host's to say, so neither is judged.
+            raise ConfigurationError("the hook's input has the same key twice in one object") from None
         except (ValueError, RecursionError) as error:
             where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
             raise ConfigurationError(f"the hook's input is not JSON{where}") from None

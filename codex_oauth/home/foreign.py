@@ -28,6 +28,16 @@ _WANTED: Final[tuple[tuple[str, Any, str], ...]] = (
     ("features.unbounded_connection_retries", False, "without a network a turn waits until its deadline"),
 )
 
+_UNWANTED: Final = (
+    ("notify", "codex runs that program after each turn"),
+    ("mcp_servers", "codex starts those servers"),
+    ("hooks", "codex may run those hooks"),
+    ("developer_instructions", "that text is added to every prompt"),
+    ("openai_base_url", "requests may go to another host"),
+    ("chatgpt_base_url", "requests may go to another host"),
+    ("otel", "codex sends telemetry as configured there"),
+)
+
 
 def foreign_home(path: Path) -> tuple[Home, tuple[str, ...]]:
     """The home and the warnings about it.
@@ -61,8 +71,14 @@ def missing_isolation(path: Path) -> tuple[str, ...]:
         for key, wanted, effect in _WANTED
         if not _is(_get(config, key), wanted)
     ]
-    if (path / "AGENTS.md").exists():
-        lacks.append("AGENTS.md in this home would be added to every prompt; calls are refused until it is moved away")
+    lacks += [f"{key} is set: {effect}" for key, effect in _UNWANTED if _get(config, key)]
+    for name in ("AGENTS.md", "AGENTS.override.md"):
+        if (path / name).exists():
+            lacks.append(
+                f"{name} in this home would be added to every prompt; calls are refused until it is moved away"
+            )
+    if (path / ".env").exists():
+        lacks.append(".env in this home is read by codex, past the list of variables that it is given")
     return tuple(lacks)
 
 

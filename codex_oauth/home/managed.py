@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -77,22 +78,31 @@ def ready_home(settings: Settings, binary: Binary) -> Home | None:
         return None
 
 
-def prepare_home(settings: Settings, binary: Binary) -> Home:
+def _never() -> bool:
+    return False
+
+
+def prepare_home(settings: Settings, binary: Binary, given_up: Callable[[], bool] = _never) -> Home:
     """Write the home for this binary and start it there once, alone.
 
     Alone, because app-servers that start together on a fresh home fail to create its databases (measured with 0.163:
     34 of 40 at eight at once; none once one has started).
 
+    Args:
+        settings: Where the home is.
+        binary: What it is written for.
+        given_up: Asked ten times a second whether the caller has stopped waiting.
+
     Raises:
-        ConfigurationError: The folder cannot be made or written.
+        ConfigurationError: The folder cannot be made or written, or the caller has given up.
         UnsupportedCodexError: The binary is too old, or not codex.
     """
     try:
-        with _alone(settings):
+        with _alone(settings, given_up):
             ready = ready_home(settings, binary)
             if ready is not None:
                 return ready
-            return _write(settings, binary)
+            return _write(settings, binary, given_up)
     except (OSError, UnicodeEncodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "its name is not UTF-8"
         raise ConfigurationError(
@@ -102,24 +112,33 @@ def prepare_home(settings: Settings, binary: Binary) -> Home:
 
 
 @contextmanager
-def _alone(settings: Settings) -> Generator[None]:
+def _alone(settings: Settings, given_up: Callable[[], bool]) -> Generator[None]:
     from filelock import FileLock, Timeout
 
     settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.chmod(settings.home, 0o700)
-    lock = FileLock(settings.home / ".codex-oauth.lock", timeout=_LOCK_TIMEOUT, mode=0o600)
+    lock = FileLock(settings.home / ".codex-oauth.lock", mode=0o600)
+    end = time.monotonic() + _LOCK_TIMEOUT
+    while True:
+        try:
+            lock.acquire(timeout=0.1, poll_interval=0.01)
+            break
+        except Timeout as error:
+            if given_up():
+                raise ConfigurationError("nobody waits for this home any more") from error
+            if time.monotonic() > end:
+                raise ConfigurationError(
+                    f"{settings.home}: another process has been preparing this home for {_LOCK_TIMEOUT:.0f} s; "
+                    "see what it is doing, or end it"
+                ) from error
     try:
-        with lock:
-            yield
-    except Timeout as error:
-        raise ConfigurationError(
-            f"{settings.home}: another process has been preparing this home for {_LOCK_TIMEOUT:.0f} s; "
-            "if none is running, remove .codex-oauth.lock there"
-        ) from error
+        yield
+    finally:
+        lock.release()
 
 
-def _write(settings: Settings, binary: Binary) -> Home:
+def _write(settings: Settings, binary: Binary, given_up: Callable[[], bool]) -> Home:
     home = settings.home
     inherited = dict(settings.inherited)
     empty = work_dir(settings)
@@ -129,10 +148,14 @@ def _write(settings: Settings, binary: Binary) -> Home:
     shutil.rmtree(probe, ignore_errors=True)
     probe.mkdir(exist_ok=True, mode=0o700)
     try:
-        version = check_version(binary, run_codex(binary, "--version", home=probe, inherited=inherited))
-        features = features_to_disable(run_codex(binary, "features", "list", home=probe, inherited=inherited))
+        version = check_version(
+            binary, run_codex(binary, "--version", home=probe, inherited=inherited, given_up=given_up)
+        )
+        features = features_to_disable(
+            run_codex(binary, "features", "list", home=probe, inherited=inherited, given_up=given_up)
+        )
         catalogue = hermetic_catalogue(
-            run_codex(binary, "debug", "models", "--bundled", home=probe, inherited=inherited)
+            run_codex(binary, "debug", "models", "--bundled", home=probe, inherited=inherited, given_up=given_up)
         )
     finally:
         shutil.rmtree(probe, ignore_errors=True)
@@ -148,7 +171,7 @@ def _write(settings: Settings, binary: Binary) -> Home:
         ),
     )
     try:
-        run_codex(binary, "app-server", home=home, inherited=inherited)
+        run_codex(binary, "app-server", home=home, inherited=inherited, given_up=given_up)
     except UnsupportedCodexError as error:
         raise _with_hint(error, home) from error
     _keep_no_logs(home)
@@ -207,8 +230,9 @@ def _identity(binary: Binary) -> dict[str, Any]:
 
 
 def _fingerprints(home: Path) -> dict[str, list[int]]:
+    # The change time too: an editor may put the size and the modification time back as they were.
     stats = {name: (home / name).stat() for name in ("config.toml", "models.json")}
-    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
+    return {name: [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns] for name, stat in stats.items()}
 
 
 def _replace(path: Path, text: str) -> None:

@@ -7,8 +7,12 @@ import json
 import os
 import shlex
 from pathlib import Path
+from typing import Final
 
 __all__ = ("holds_plan_sign_in", "sign_in_command")
+
+_LARGEST: Final = 1024 * 1024
+# A sign-in takes 4 KB. What is larger, or a pipe, is none, and must not hold a call up.
 
 
 def holds_plan_sign_in(home: Path) -> bool:
@@ -18,7 +22,10 @@ def holds_plan_sign_in(home: Path) -> bool:
     file in place, so a reader may see half of it.
     """
     try:
-        content = json.loads((home / "auth.json").read_bytes())
+        file = home / "auth.json"
+        if not file.is_file() or file.stat().st_size > _LARGEST:
+            return False
+        content = json.loads(file.read_bytes())
         return bool(content["tokens"]["refresh_token"]) and not content.get("OPENAI_API_KEY")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False

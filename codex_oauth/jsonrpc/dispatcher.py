@@ -7,6 +7,7 @@ order of the wire and never waits for whoever consumes them.
 from __future__ import annotations
 
 import json
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
@@ -151,6 +152,8 @@ class Dispatcher:
         self._outgoing: deque[bytes] = deque()
         self._wake = anyio.Event()
         self._closed: CodexOAuthError | None = None
+        self.heard = 0.0
+        """When the last line came, by `time.perf_counter()`; 0 if none has."""
         self.unreadable_lines = 0
         """Lines of stdout that were not messages, and were passed over."""
 
@@ -243,6 +246,7 @@ class Dispatcher:
             await self._wake.wait()
 
     def _dispatch(self, line: bytes, tasks: anyio.abc.TaskGroup) -> None:
+        self.heard = time.perf_counter()
         try:
             message = as_object(json.loads(line))
         except (ValueError, RecursionError):

@@ -24,7 +24,7 @@ __all__ = ("LIMIT", "append", "read")
 LIMIT = 2 * 1024 * 1024
 """How large the file may grow, in bytes, before it is set aside as `.1`."""
 
-PATIENCE = 0.5
+PATIENCE = 0.05
 """How many seconds to wait for the other writers. One that is stopped while it holds the lock must not stop a call."""
 
 # A link is not followed, since it may be somebody else's; a FIFO in the file's place must not block.

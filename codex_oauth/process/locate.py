@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -80,39 +82,59 @@ def _binary(path: Path, source: str) -> Binary:
     return Binary(path=real, size=stat.st_size, mtime_ns=stat.st_mtime_ns, source=source)
 
 
-def run_codex(binary: Binary, *arguments: str, home: Path, inherited: dict[str, str]) -> str:
+def run_codex(
+    binary: Binary,
+    *arguments: str,
+    home: Path,
+    inherited: dict[str, str],
+    given_up: Callable[[], bool] = lambda: False,
+) -> str:
     """What a short codex command prints on stdout.
+
+    Args:
+        binary: The binary.
+        arguments: Its arguments.
+        home: The CODEX_HOME it runs on, and the folder it runs in.
+        inherited: The rest of its environment.
+        given_up: Asked ten times a second whether nobody waits any more; it is ended then.
 
     Raises:
         UnsupportedCodexError: It failed, took too long, or could not be started.
     """
     command = f"{binary.path.name} {' '.join(arguments)}"
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             [str(binary.path), *arguments],
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_PROBE_TIMEOUT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env={**inherited, "CODEX_HOME": str(home)},
             cwd=home,
-            check=False,
         )
-    except subprocess.TimeoutExpired as error:
-        raise UnsupportedCodexError(
-            f"{binary.path}: `{command}` did not end within {_PROBE_TIMEOUT:.0f} s; is this codex?"
-        ) from error
     except OSError as error:
         raise UnsupportedCodexError(
             f"{binary.path}: cannot be run: {error.strerror}. Is it built for this machine?"
         ) from error
-    if done.returncode != 0:
+    end = time.monotonic() + _PROBE_TIMEOUT
+    with process:
+        while True:
+            try:
+                stdout, stderr = process.communicate(timeout=0.1)
+                break
+            except subprocess.TimeoutExpired as error:
+                if given_up() or time.monotonic() > end:
+                    process.kill()
+                    raise UnsupportedCodexError(
+                        f"{binary.path}: `{command}` did not end within {_PROBE_TIMEOUT:.0f} s; is this codex?"
+                    ) from error
+    if process.returncode != 0:
         raise UnsupportedCodexError(
-            f"{binary.path}: `{command}` failed with status {done.returncode}; "
+            f"{binary.path}: `{command}` failed with status {process.returncode}; "
             f"a codex of version {_dotted(MINIMUM_VERSION)} or later is needed",
-            exit_code=done.returncode,
-            stderr_tail=done.stderr.decode("utf-8", "replace")[-2000:],
+            exit_code=process.returncode,
+            stderr_tail=stderr.decode("utf-8", "replace")[-2000:],
         )
-    return done.stdout.decode("utf-8", "replace")
+    return stdout.decode("utf-8", "replace")
 
 
 def check_version(binary: Binary, printed: str) -> str:

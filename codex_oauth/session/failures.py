@@ -44,9 +44,6 @@ from codex_oauth.types import as_object
 
 __all__ = ("RateLimits", "account_failure", "error_info", "turn_failure")
 
-_TELLING: Final = 7
-# Characters: a prompt that is no longer, such as "Hi", may stand in any message, and tells nothing.
-
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
@@ -95,10 +92,7 @@ def turn_failure(
     raw = str((error or {}).get("message") or "the turn failed without a message")
     name, status = error_info((error or {}).get("codexErrorInfo"))
     message, code = _answer(raw)
-    for text in said:
-        if len(text) > _TELLING:
-            message = message.replace(text, "[removed]")
-    message = cleaned(message)
+    message = cleaned(message, said)
     match name:
         case "usageLimitExceeded":
             return _usage(raw, message, name, limits)

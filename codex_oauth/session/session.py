@@ -63,6 +63,10 @@ STOP_PATIENCE: Final = 0.3
 """Seconds to wait for an app-server to end. It takes 20 to 40 ms, unless a token refresh is in flight or it hangs; a
 watchdog then gives it the time that it may need, and the caller goes on."""
 
+_SILENCE: Final = 0.25
+"""Seconds without a word, while a thread is asked for, after which another process serves the next call; 5 ms is
+usual."""
+
 _STUCK: Final = 5.0
 """Seconds that an interrupted turn may take to end before its process is given up. 6 ms were measured."""
 
@@ -104,6 +108,9 @@ class Session:
         self._tasks = tasks
         self._ahead: tuple[Mapping[str, Any], PendingResponse[ThreadStartResponse]] | None = None
         self._ended = anyio.Event()
+        self._suspects: set[str] = set()
+        self._running = 0
+        self._retired = False
         self.router = Router()
         self.dispatcher = Dispatcher(
             StdioTransport(child), on_notification=self._notified, on_request=decline, on_end=self._connection_ended
@@ -114,11 +121,11 @@ class Session:
 
     @property
     def usable(self) -> bool:
-        """Whether another call may be made on it."""
-        return not self.dispatcher.closed
+        """Whether another call may be made on it: it runs, and no turn of it has been told to stop and does not."""
+        return not self.dispatcher.closed and not self._suspects
 
     async def wait_ended(self) -> None:
-        """Wait until the app-server is gone."""
+        """Wait until the app-server is gone, or is retired and has nothing left to do."""
         await self._ended.wait()
 
     async def handshake(self, observer: Observer) -> None:
@@ -165,14 +172,19 @@ class Session:
 
         Raises what `run_turn` raises, and ForeignInstructionsError.
         """
-        thread = request.thread or await self.start_thread(request)
+        self._running += 1
         try:
-            return await run_turn(self, thread, request)
-        except BaseException:
-            if request.thread is None:
-                # Nobody else knows of it, and a thread that stays loaded costs memory for as long as the process lives.
-                self.release(thread)
-            raise
+            thread = request.thread or await self.start_thread(request)
+            try:
+                return await run_turn(self, thread, request)
+            except BaseException:
+                if request.thread is None:
+                    # Nobody else knows of it, and a thread that stays loaded costs memory as long as the process lives.
+                    self.release(thread)
+                raise
+        finally:
+            self._running -= 1
+            self._leave_if_idle()
 
     async def start_thread(self, request: TurnRequest) -> Thread:
         """A thread with the request's instructions and model.
@@ -187,7 +199,14 @@ class Session:
         if ahead is not None and ahead[0] != params:
             ahead[1].abandon()
             ahead = None
-        answer = await (self._send_thread_start(params) if ahead is None else ahead[1]).result()
+        asked = time.perf_counter()
+        try:
+            answer = await (self._send_thread_start(params) if ahead is None else ahead[1]).result()
+        except anyio.get_cancelled_exc_class():
+            if time.perf_counter() - max(asked, self.dispatcher.heard) > _SILENCE:
+                self._suspects.add("")
+                self._tasks.start_soon(self._end_if_silent, self.dispatcher.heard)
+            raise
         sources = tuple(answer.get("instructionSources", ()))
         if sources:
             self.release(Thread(answer["thread"]["id"], answer["model"]))
@@ -212,7 +231,9 @@ class Session:
 
     def release(self, thread: Thread) -> None:
         """Let go of a thread. It unloads at once (`thread_unload_delay_secs = 0`)."""
-        self.dispatcher.post(THREAD_UNSUBSCRIBE, {"threadId": thread.id})
+        # The end of a suspected turn would not be told any more. It is let go of once it has ended.
+        if thread.id not in self._suspects:
+            self.dispatcher.post(THREAD_UNSUBSCRIBE, {"threadId": thread.id})
 
     async def models(self) -> tuple[Model, ...]:
         """Every model that the app-server lists, hidden ones included."""
@@ -238,7 +259,17 @@ class Session:
 
     def suspect(self, thread_id: str) -> None:
         """A turn was told to stop and has not said that it did: give it a little longer, then end the process."""
+        self._suspects.add(thread_id)
         self._tasks.start_soon(self._end_if_stuck, thread_id)
+
+    def retire(self) -> None:
+        """Nobody begins a call on it any more: `wait_ended` returns once those that run have ended."""
+        self._retired = True
+        self._leave_if_idle()
+
+    def _leave_if_idle(self) -> None:
+        if self._retired and not self._running:
+            self._ended.set()
 
     async def _end_if_stuck(self, thread_id: str) -> None:
         with self.router.open(thread_id) as route, anyio.move_on_after(_STUCK):
@@ -247,8 +278,19 @@ class Session:
                     pass
             except CodexOAuthError:
                 pass
+            self._suspects.discard(thread_id)
+            self.release(Thread(thread_id, ""))
             return
-        await self._child.stop()
+        await self._child.stop(patience=STOP_PATIENCE)
+
+    async def _end_if_silent(self, heard: float) -> None:
+        with anyio.move_on_after(_STUCK):
+            # Looked at now and then: an event for each line would cost every call, and this is rare.
+            while self.dispatcher.heard == heard and not self.dispatcher.closed:  # noqa: ASYNC110
+                await anyio.sleep(_SILENCE / 4)
+            self._suspects.discard("")
+            return
+        await self._child.stop(patience=STOP_PATIENCE)
 
     def _notified(self, method: str, params: Mapping[str, Any]) -> None:
         if method == "account/rateLimits/updated" and isinstance(params.get("rateLimits"), dict):
@@ -279,6 +321,7 @@ async def open_session(
     """
     child = spawn(server.command)
     observer(PhaseReached("spawn", time.perf_counter()))
+    failure: BaseException | None = None
     try:
         try:
             async with anyio.create_task_group() as tasks:
@@ -293,8 +336,11 @@ async def open_session(
                     await child.stop(patience=patience)
                     tasks.cancel_scope.cancel()
         except BaseExceptionGroup as group:
-            # The tasks above keep their errors to themselves: the one in the group is the caller's own.
-            raise group.exceptions[0] from None
+            # The tasks above keep their errors to themselves: the one in the group is the caller's own. It is raised
+            # outside, so that its cause and context stay what they were.
+            failure = group.exceptions[0]
+        if failure is not None:
+            raise failure
     finally:
         await child.stop(patience=patience)
 

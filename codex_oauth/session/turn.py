@@ -104,6 +104,7 @@ class _Turn:
         self._answer: str | None = None
         self._before = self._spent = thread.spent
         self._model = thread.model
+        self._said = (request.text, request.instructions or "")
         self._heard = False
         self._text_seen = False
 
@@ -140,11 +141,11 @@ class _Turn:
             case "error":
                 if params["willRetry"]:
                     name, status = error_info(params["error"].get("codexErrorInfo"))
-                    self._tell(events.ServerRetrying(cleaned(params["error"]["message"]), name, status))
+                    self._tell(events.ServerRetrying(cleaned(params["error"]["message"], self._said), name, status))
                 else:
                     self._error = params["error"]
             case "warning":
-                self._tell(events.WarningReceived(cleaned(params["message"])))
+                self._tell(events.WarningReceived(cleaned(params["message"], self._said)))
             case "turn/started":
                 self._tell(events.TurnStarted(params["turn"]["id"]))
             case "turn/completed":
@@ -169,8 +170,7 @@ class _Turn:
         if self._status != "completed":
             limits = self.session.limits
             limits = replace(limits, plan=limits.plan or self.session.account.plan)
-            said = (self.request.text, self.request.instructions or "")
-            raise turn_failure(self._error, limits, self._model, said=said, sign_in=self.session.sign_in)
+            raise turn_failure(self._error, limits, self._model, said=self._said, sign_in=self.session.sign_in)
         if not self._answer:
             raise EmptyReplyError("the turn completed without a final message")
         return TurnResult(

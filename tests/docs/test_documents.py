@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import re
 import subprocess
 import sys
+import termios
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from codex_oauth.config import Settings
+from codex_oauth.gate import BUILTIN_POLICY
 from codex_oauth.testing import Json, LoopbackChatGPT, Text
 from tests.conftest import RunCLI
 
@@ -57,8 +62,24 @@ def test_the_first_example_asks_and_prints(
     assert printed.startswith("{'prime': False, 'factors': [7, 13]} gpt-")
 
 
-def test_the_example_for_tests_of_ones_own_passes(environ: dict[str, str], tmp_path: Path) -> None:
-    run_python(PYTHON[1], environ, tmp_path)
+def test_the_example_for_tests_of_ones_own_passes_and_leaves_nothing(environ: dict[str, str], tmp_path: Path) -> None:
+    same = "import os; before = dict(os.environ)\n"
+    run_python(f"{same}{PYTHON[1]}\nassert os.environ == before", environ, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_on_configuration_names_every_key_and_variable() -> None:
+    page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    source = (ROOT / "codex_oauth/config.py").read_text(encoding="utf-8")
+    keys = re.findall(r'values\.get\("(\w+)"', source)
+    assert keys
+    names = {*keys, *re.findall(r"CODEX_OAUTH_[A-Z]+(?:_[A-Z]+)*", source), "XDG_STATE_HOME", "XDG_CONFIG_HOME"}
+    assert {name for name in names if f"`{name}`" not in page and f"${name}/" not in page} == set()
+
+
+def test_the_page_on_policies_lists_every_built_in_rule() -> None:
+    page = (ROOT / "docs/how-to.md").read_text(encoding="utf-8")
+    assert [rule.id for rule in BUILTIN_POLICY.rules if f"| `{rule.id}` | {rule.kind} |" not in page] == []
 
 
 @pytest.mark.parametrize("arguments", ["classify --command 'git status' --json", "status", "models"])
@@ -114,11 +135,27 @@ def test_the_generated_pages_are_what_the_code_gives() -> None:
     assert done.returncode == 0, done.stdout.decode()
 
 
-def test_the_demo_prints_what_the_readme_shows(run_cli: RunCLI) -> None:
+def test_the_demo_prints_what_the_readme_shows_in_a_terminal_of_80_columns(environ: dict[str, str]) -> None:
     shown = next(block for block in re.findall(r"```text\n(.*?)```", README, re.DOTALL) if "demonstration" in block)
-    done = run_cli("demo")
-    printed = done.stdout.decode()
-    assert done.returncode == 0
-    for line in shown.splitlines():
-        if line and not re.search(r"\d{2,}|…", line):
-            assert line.split("  ")[0] in printed
+    terminal, end = pty.openpty()
+    termios.tcsetwinsize(end, (50, 80))
+    command = [sys.executable, "-m", "codex_oauth", "demo"]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=end, stderr=subprocess.PIPE, env={**environ, "NO_COLOR": "1"}
+    ) as process:
+        os.close(end)
+        printed = b""
+        # The end is an error on Linux, and nothing elsewhere.
+        with suppress(OSError):
+            while piece := os.read(terminal, 65536):
+                printed += piece
+        os.close(terminal)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 0, said.decode()
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", printed.decode()).splitlines()
+    assert [_without_measures(line) for line in lines] == [_without_measures(line) for line in shown.splitlines()]
+
+
+def _without_measures(line: str) -> str:
+    # Milliseconds and bytes differ from one run to the next.
+    return re.sub(r" +\d+  (?=[A-Z])|(?<=request    )[\d,]+", " # ", line).rstrip()

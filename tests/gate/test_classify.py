@@ -289,3 +289,19 @@ def test_a_verdict_has_all_its_fields(name: str) -> None:
     verdict = _valid()
     del verdict[name]
     assert not is_valid(verdict)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("payload", ['{"tool_name": "Bash"}', '{"tool_name": "Bash", "tool_input": {"command": ""}}'])
+async def test_a_request_that_says_nothing_is_for_the_person(
+    codex: AsyncCodex, chatgpt: LoopbackChatGPT, payload: str
+) -> None:
+    verdict = await classify(PermissionRequest.from_hook(payload), codex=codex)
+    assert (verdict.behavior, verdict.source) == ("ask", "rule")
+    assert chatgpt.requests == ()
+
+
+@pytest.mark.anyio
+async def test_an_allow_without_a_reason_is_for_the_person(codex: AsyncCodex, chatgpt: LoopbackChatGPT) -> None:
+    chatgpt.script(Json({"reason": " ", "behavior": "allow", "deny_message": ""}))
+    assert (await classify(PermissionRequest.from_command("ls"), codex=codex)).behavior == "ask"

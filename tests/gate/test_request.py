@@ -192,3 +192,9 @@ def test_an_empty_command_is_refused(command: str) -> None:
 def test_a_repr_shows_no_content() -> None:
     request = PermissionRequest(tool="Bash", tool_input={"command": "secret-content"}, cwd="/secret-content")
     assert "secret-content" not in repr(request)
+
+
+def test_a_key_that_stands_twice_is_refused_since_the_host_may_run_the_other() -> None:
+    payload = '{"tool_name": "Bash", "tool_input": {"command": "rm -rf /", "command": "ls"}}'
+    with pytest.raises(ConfigurationError, match="same key twice"):
+        PermissionRequest.from_hook(payload)

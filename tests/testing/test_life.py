@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 import trio
@@ -15,7 +13,7 @@ import trio
 from codex_oauth import testing
 from codex_oauth.testing import LoopbackChatGPT, Text
 
-from .web import Web, read_auth
+from .web import Web
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -110,29 +108,3 @@ def test_nothing_but_the_plugin_imports_pytest() -> None:
     code = "import sys, codex_oauth.testing, codex_oauth.testing.__main__; sys.exit('pytest' in sys.modules)"
 
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent SIGTERM there")
-def test_the_command_signs_a_home_in_prints_its_variables_and_cleans_up(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "codex_oauth.testing", "--home", str(tmp_path / "a home"), "--json", "[1]"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        lines = [process.stdout.readline().strip() for _ in range(6)]
-        variables = dict(line.removeprefix("export ").split("=", 1) for line in lines)
-        authority = Path(variables["CODEX_CA_CERTIFICATE"])
-        assert authority.exists()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
-
-    assert variables["CODEX_HOME"] == f"'{tmp_path / 'a home'}'"
-    assert read_auth(tmp_path / "a home")["auth_mode"] == "chatgpt"
-    assert not authority.parent.exists()
-
-
-def test_the_command_refuses_what_is_not_json() -> None:
-    command = [sys.executable, "-m", "codex_oauth.testing", "--json", "{"]
-
-    failed = subprocess.run(command, capture_output=True, text=True, check=False)
-
-    assert failed.returncode == 2
-    assert "not JSON" in failed.stderr
