@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
-from codex_oauth.schema.dialect import Schema
+from codex_oauth.schema.dialect import Schema, expression, schema_map
 from codex_oauth.types import JSONValue
 
 if TYPE_CHECKING:
@@ -91,13 +91,48 @@ class Checks:
 def _own_class() -> type[Validator]:
     from jsonschema import Draft202012Validator, validators
 
-    return cast("type[Validator]", cast(Any, validators).extend(Draft202012Validator, {"multipleOf": _multiple_of}))
+    keywords = {
+        "multipleOf": _multiple_of,
+        "pattern": _pattern,
+        "patternProperties": _pattern_properties,
+        "additionalProperties": _additional_properties,
+    }
+    return cast("type[Validator]", cast(Any, validators).extend(Draft202012Validator, keywords))
 
 
 def _wire_class(required: Callable[..., Iterator[Any]]) -> type[Validator]:
     from jsonschema import validators
 
     return cast("type[Validator]", cast(Any, validators).extend(_own_class(), {"required": required}))
+
+
+def _pattern(validator: Any, pattern: str, instance: JSONValue, schema: Schema) -> Iterator[Any]:
+    from jsonschema.exceptions import ValidationError
+
+    del validator, schema
+    if isinstance(instance, str) and not expression(pattern).search(instance):
+        yield ValidationError("pattern")
+
+
+def _pattern_properties(validator: Any, patterns: Schema, instance: JSONValue, schema: Schema) -> Iterator[Any]:
+    del schema
+    for pattern, part in patterns.items():
+        for name, value in instance.items() if isinstance(instance, dict) else ():
+            if expression(pattern).search(name):
+                yield from validator.descend(value, part, path=name, schema_path=pattern)
+
+
+def _additional_properties(validator: Any, more: JSONValue, instance: JSONValue, schema: Schema) -> Iterator[Any]:
+    from jsonschema.exceptions import ValidationError
+
+    listed, patterns = schema_map(schema, "properties"), schema_map(schema, "patternProperties")
+    for name, value in instance.items() if isinstance(instance, dict) else ():
+        if name in listed or any(expression(pattern).search(name) for pattern in patterns):
+            continue
+        if more is False:
+            yield ValidationError("additionalProperties")
+            return
+        yield from validator.descend(value, more, path=name)
 
 
 def _multiple_of(validator: Any, step: float, instance: JSONValue, schema: Schema) -> Iterator[Any]:

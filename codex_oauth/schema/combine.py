@@ -7,6 +7,7 @@ from typing import cast
 from codex_oauth.errors import OutputSchemaError
 from codex_oauth.schema.dialect import Schema, resolve, schema_list
 from codex_oauth.schema.encodings import JSONText, Union
+from codex_oauth.schema.members import Members
 from codex_oauth.schema.merge import REST, Conflict, merge
 from codex_oauth.schema.objects import Containers, Never
 from codex_oauth.schema.plan import SAME, Plan
@@ -53,6 +54,8 @@ class Combinations(Containers):
     """The part of the compiler that merges, and that maps unions and values."""
 
     root: JSONValue
+    # Whether values are built from what comes back.
+    typed: bool
     unions: list[tuple[Schema, Union]]
     # The references that are being written out, innermost last.
     expanding: list[str]
@@ -133,9 +136,15 @@ class Combinations(Containers):
             raise Never(place)
         said = {key: value for key, value in schema.items() if key in (keyword, "title", "description")}
         out: Schema = {("anyOf" if k == keyword else k): (wires if k == keyword else v) for k, v in said.items()}
-        if all(plan is SAME for plan in plans):
+        members = Members(self.root, owns) if self.typed else None
+        if members is not None and members.alike():
+            message = f"{place}/{keyword}: members whose values look alike; add a Literal field that tells them apart"
+            raise OutputSchemaError(message)
+        if members is not None and not members.matters():
+            members = None
+        if members is None and all(plan is SAME for plan in plans):
             return out, SAME
-        union = Union(plans, wires, owns, self.checks)
+        union = Union(plans, wires, owns, self.checks, members=members)
         self.unions.append((out, union))
         return out, union
 

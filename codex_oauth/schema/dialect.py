@@ -8,13 +8,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import TypeAlias, cast
 from urllib.parse import unquote
 
 from codex_oauth.errors import OutputSchemaError
 from codex_oauth.types import JSONValue
 
-__all__ = ("Schema", "is_never", "read_schema", "resolve", "schema_at", "schema_list", "schema_map", "type_names")
+__all__ = (
+    "Schema",
+    "expression",
+    "is_never",
+    "read_schema",
+    "resolve",
+    "schema_at",
+    "schema_list",
+    "schema_map",
+    "type_names",
+)
 
 Schema: TypeAlias = dict[str, JSONValue]
 
@@ -74,7 +85,7 @@ def _is_dependencies(value: JSONValue) -> bool:
 
 
 _VALUES: dict[str, tuple[Callable[[JSONValue], bool], str]] = {
-    "type": (_is_type, "one of the seven type names, or a list of them"),
+    "type": (_is_type, f"one of {', '.join(TYPES)}, or a list of them"),
     "required": (_is_names, "a list of different property names"),
     "enum": (lambda value: isinstance(value, list), "a list"),
     "multipleOf": (lambda value: _is_number(value) and cast(float, value) > 0, "a number above 0"),
@@ -106,6 +117,25 @@ _VALUES: dict[str, tuple[Callable[[JSONValue], bool], str]] = {
 }
 
 
+_KEYWORDS = (
+    frozenset(_VALUES)
+    | _SCHEMA
+    | _SCHEMA_LIST
+    | _SCHEMA_MAP
+    | _DROPPED
+    | frozenset(_REFUSED)
+    | frozenset(("const", "default", "dependencies", "additionalItems", "discriminator", "nullable"))
+)
+# An escape, a class of characters (in which a bracket may come first), or the end of the text.
+_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$", re.DOTALL)
+
+
+@lru_cache(maxsize=512)
+def expression(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern as JSON Schema means it: `$` is the very end, and `\\d`, `\\w` and `\\s` are ASCII."""
+    return re.compile(_TOKEN.sub(lambda found: r"\Z" if found[0] == "$" else found[0], pattern), re.ASCII)
+
+
 def read_schema(document: JSONValue) -> JSONValue:
     """Check a schema and return a copy of it in the 2020-12 dialect.
 
@@ -116,6 +146,11 @@ def read_schema(document: JSONValue) -> JSONValue:
         OutputSchemaError: It is not a JSON Schema, or it has a reference that cannot be followed.
     """
     places: dict[str, JSONValue] = {}
+    if isinstance(document, dict) and document and _KEYWORDS.isdisjoint(document):
+        raise OutputSchemaError(
+            "#: no keyword of JSON Schema is in it; a schema looks like "
+            '{"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}'
+        )
     root = _read(document, "#", places)
     for place, schema in places.items():
         if isinstance(schema, dict) and "$ref" in schema:
@@ -184,7 +219,7 @@ def _check_patterns(schema: Schema, place: str) -> None:
     patterns += [("patternProperties", pattern) for pattern in schema_map(schema, "patternProperties")]
     for keyword, pattern in patterns:
         try:
-            re.compile(cast(str, pattern))
+            expression(cast(str, pattern))
         except (re.error, OverflowError, RecursionError):
             # ECMA-only syntax, such as \\p{L}, would otherwise first fail when a reply is checked.
             message = f"{place}/{keyword}: not a regular expression that Python can check; rewrite it for the re module"

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from codex_oauth.schema.decode import DecodeError, decode
-from codex_oauth.schema.plan import SAME, Items, Plan, Trail, UndoError, reaches_change
+from codex_oauth.schema.members import Members
+from codex_oauth.schema.plan import SAME, Choice, Items, Plan, Trail, UndoError, reaches_change
 from codex_oauth.types import JSONValue
 
 __all__ = ("Entries", "Fits", "JSONText", "Object", "Tuple", "Union")
@@ -42,6 +43,8 @@ class Entries(Plan):
 
     value: Plan
     patterns: Sequence[tuple[re.Pattern[str], Plan]] = ()
+    # Which kind of keys a type has for it, where they are no plain strings.
+    keys: int | None = None
 
     def _for(self, key: str) -> Plan:
         return next((plan for pattern, plan in self.patterns if pattern.search(key)), self.value)
@@ -59,6 +62,8 @@ class Entries(Plan):
             part = trail.at((index, "value"), (key,))
             part.mark()
             found[key] = self._for(key).undo(entry.get("value"), part)
+        if self.keys is not None:
+            trail.maps.append((trail.wire, self.keys, list(found)))
         return found
 
     def encode(self, value: JSONValue) -> JSONValue:
@@ -208,9 +213,10 @@ class Union(Plan):
     owns: list[JSONValue]
     fits: Fits
     tags: dict[int, str] = field(default_factory=dict[int, str])
+    members: Members | None = None
 
     def undo(self, value: JSONValue, trail: Trail) -> JSONValue:
-        if not reaches_change(self):
+        if not reaches_change(self, watched=True):
             return value
         for index, plan in enumerate(self.plans):
             if not self.fits.wire(self.wires[index], value):
@@ -219,20 +225,39 @@ class Union(Plan):
                 trail = trail.at((self.tags[index],), ())
                 trail.mark()
                 value = value[self.tags[index]]
-            return plan.undo(value, trail)
+            undone = plan.undo(value, trail)
+            if self.members is not None:
+                trail.choices.append(Choice(trail.wire, trail.own, self, index, undone))
+            return undone
         return value
 
+    def rivals(self, index: int, value: JSONValue) -> list[int]:
+        """The other alternatives that the value of this one might be built as."""
+        assert self.members is not None, "only a watched union is asked"
+        return self.members.rivals(index, value)
+
+    def confirms(self, index: int, rivals: list[int], dumped: JSONValue) -> bool:
+        """Whether what was built, written as JSON, is of this alternative and of none of the rivals."""
+        return self._write(index, dumped) is not None and all(self._write(rival, dumped) is None for rival in rivals)
+
+    def _write(self, index: int, value: JSONValue) -> tuple[JSONValue] | None:
+        if not self.fits.own(self.owns[index], value):
+            return None
+        written = self.plans[index].encode(value)
+        if index in self.tags:
+            written = {self.tags[index]: written}
+        # An open object may fit the caller's schema and have no room in the closed one of the wire.
+        return (written,) if self.fits.wire(self.wires[index], written) else None
+
     def encode(self, value: JSONValue) -> JSONValue:
-        for index, (plan, own) in enumerate(zip(self.plans, self.owns, strict=True)):
-            if not self.fits.own(own, value):
-                continue
-            written = plan.encode(value)
-            if index in self.tags:
-                written = {self.tags[index]: written}
-            # An open object may fit the caller's schema and have no room in the closed one of the wire.
-            if self.fits.wire(self.wires[index], written):
-                return written
-        return value
+        found: tuple[JSONValue] | None = None
+        for index in range(len(self.plans)):
+            written = self._write(index, value)
+            if written is not None and (value is not None or written[0] is None):
+                return written[0]
+            found = found or written
+        # Null is written as null where it can be, as an absent property is, and otherwise in the first way there is.
+        return value if found is None else found[0]
 
     def parts(self) -> Iterator[Plan]:
         yield from self.plans
@@ -240,3 +265,7 @@ class Union(Plan):
     @property
     def changes(self) -> bool:
         return bool(self.tags)
+
+    @property
+    def watched(self) -> bool:
+        return self.members is not None

@@ -50,13 +50,13 @@ class _Definition:
     never: Never | None = None
 
 
-def map_schema(root: JSONValue) -> Mapping:
-    """Map a schema that was read.
+def map_schema(root: JSONValue, *, typed: bool = False) -> Mapping:
+    """Map a schema that was read; `typed` if values are built from what comes back.
 
     Raises:
         OutputSchemaError: Nothing can fit it, or a part of it has no strict form.
     """
-    compiler = _Compiler(root)
+    compiler = _Compiler(root, typed=typed)
     try:
         return compiler.run()
     except Never as error:
@@ -65,8 +65,9 @@ def map_schema(root: JSONValue) -> Mapping:
 
 
 class _Compiler(Combinations):
-    def __init__(self, root: JSONValue) -> None:
+    def __init__(self, root: JSONValue, *, typed: bool) -> None:
         self.root = root
+        self.typed = typed
         self.checks = Checks(root)
         self.definitions: dict[str, _Definition] = {}
         self.unions: list[tuple[Schema, Union]] = []
@@ -83,7 +84,7 @@ class _Compiler(Combinations):
         wire = self._with_definitions(wire)
         check_limits(wire)
         self.checks.wire_root = wire
-        return Mapping(wire, plan, self.checks, changed=reaches_change(plan))
+        return Mapping(wire, plan, self.checks, changed=reaches_change(plan, watched=True))
 
     def _inline_root(self, wire: Schema, ref: str) -> Schema:
         # The root may not be a reference, but others may refer to the root.

@@ -7,14 +7,17 @@ from collections.abc import Iterable
 from typing import cast
 
 from codex_oauth.schema.checks import Checks
-from codex_oauth.schema.dialect import Schema, is_never, schema_at, schema_list, schema_map
+from codex_oauth.schema.dialect import Schema, expression, is_never, schema_at, schema_list, schema_map
 from codex_oauth.schema.encodings import Entries, Object, Tuple
 from codex_oauth.schema.merge import Conflict
 from codex_oauth.schema.plan import SAME, Items, Plan
 from codex_oauth.schema.words import with_note
 from codex_oauth.types import JSONValue
 
-__all__ = ("Containers", "Never")
+__all__ = ("KEYS", "Containers", "Never")
+
+# Beside a map that a type describes: which of its kinds of keys this one has. No keyword of a caller starts with NUL.
+KEYS = "\0keys"
 
 _ENTRIES = "A map, written as a list of its entries; each key is there once."
 
@@ -120,7 +123,7 @@ class Containers:
             if is_never(part):
                 continue
             wire, plan = self.node(part, f"{place}/patternProperties")
-            patterns.append((re.compile(pattern), plan))
+            patterns.append((expression(pattern), plan))
             wires += [wire] if wire not in wires else []
         rest: Plan = SAME
         more = schema.get("additionalProperties", not patterns)
@@ -139,7 +142,7 @@ class Containers:
         if schema_map(schema, "patternProperties") and is_never(more):
             names = " or ".join(schema_map(schema, "patternProperties"))
             with_note(out, f"Each key matches {names}")
-        return out, Entries(rest, tuple(patterns))
+        return out, Entries(rest, tuple(patterns), cast("int | None", schema.get(KEYS)))
 
     def _key(self, schema: Schema, place: str) -> Schema:
         names = schema_at(schema, "propertyNames")

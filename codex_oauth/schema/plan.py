@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from codex_oauth.types import JSONValue
 
-__all__ = ("SAME", "Items", "Path", "Plan", "Reference", "Trail", "UndoError", "Wrapped", "reaches_change")
+__all__ = ("SAME", "Choice", "Items", "Path", "Plan", "Reference", "Trail", "UndoError", "Wrapped", "reaches_change")
 
 Path = tuple[str | int, ...]
 
@@ -25,6 +26,29 @@ class UndoError(ValueError):
         self.message = message
 
 
+class Chooser(Protocol):
+    """A union that wants to know whether a built value is of the alternative that the reply chose."""
+
+    def rivals(self, index: int, value: JSONValue) -> list[int]:
+        """The other alternatives that the value of this one might be built as."""
+        ...
+
+    def confirms(self, index: int, rivals: list[int], dumped: JSONValue) -> bool:
+        """Whether what was built, written as JSON, is of this alternative and of none of the rivals."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One alternative of a union, chosen by the reply."""
+
+    wire: Path
+    own: Path
+    union: Chooser
+    index: int
+    value: JSONValue
+
+
 @dataclass(frozen=True, slots=True)
 class Trail:
     """Where the undoing is: in the reply, and in the value that is being made. It remembers where the two differ."""
@@ -32,10 +56,14 @@ class Trail:
     wire: Path = ()
     own: Path = ()
     places: dict[Path, Path] = field(default_factory=dict[Path, Path])
+    # Maps whose keys are no plain strings: the place in the reply, the kind of keys, and the keys.
+    maps: list[tuple[Path, int, list[str]]] = field(default_factory=list[tuple[Path, int, list[str]]])
+    # Alternatives that were chosen: the place in the reply and in the value, the union, which one, and its value.
+    choices: list[Choice] = field(default_factory=list["Choice"])
 
     def at(self, wire: Path, own: Path) -> Trail:
         """Go on to a part."""
-        return Trail(self.wire + wire, self.own + own, self.places)
+        return Trail(self.wire + wire, self.own + own, self.places, self.maps, self.choices)
 
     def mark(self) -> None:
         """Remember this place."""
@@ -63,6 +91,11 @@ class Plan:
     @property
     def changes(self) -> bool:
         """Whether this place itself, not only a part of it, is written in another way."""
+        return False
+
+    @property
+    def watched(self) -> bool:
+        """Whether the undoing has to be remembered here although nothing is written in another way."""
         return False
 
 
@@ -125,15 +158,15 @@ class Wrapped(Plan):
         return True
 
 
-def reaches_change(plan: Plan) -> bool:
-    """Whether any part of a plan, followed through references, is written in another way."""
+def reaches_change(plan: Plan, *, watched: bool = False) -> bool:
+    """Whether any part of a plan, followed through references, is written in another way, or is to be watched."""
     seen: set[int] = set()
     waiting = [plan]
     while waiting:
         current = waiting.pop()
         if id(current) in seen:
             continue
-        if current.changes:
+        if current.changes or (watched and current.watched):
             return True
         seen.add(id(current))
         waiting.extend(current.parts())

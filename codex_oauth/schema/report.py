@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
     from pydantic_core import ErrorDetails
 
-__all__ = ("format_error", "format_errors", "format_pydantic_errors", "pointer")
+__all__ = ("MAX_ERRORS", "format_error", "format_errors", "format_pydantic_errors", "pointer", "summary")
 
 MAX_ERRORS = 10
 MAX_LENGTH = 200
@@ -63,6 +63,12 @@ def format_error(path: Path, message: str) -> str:
     """One error as a short line."""
     line = f"{pointer(path)}: {message}"
     return line if len(line) <= MAX_LENGTH else line[: MAX_LENGTH - 1] + "…"
+
+
+def summary(what: str, errors: Sequence[str]) -> str:
+    """A message that names the first error, and says how many more there are."""
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{what}: {errors[0]}{more}"
 
 
 def format_errors(errors: Iterable[ValidationError], trail: Trail | None = None) -> tuple[str, ...]:

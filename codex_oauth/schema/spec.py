@@ -13,8 +13,8 @@ from codex_oauth.schema.decode import DecodeError, decode
 from codex_oauth.schema.dialect import read_schema
 from codex_oauth.schema.mapping import Mapping as SchemaMapping
 from codex_oauth.schema.mapping import map_schema
-from codex_oauth.schema.plan import Trail, UndoError
-from codex_oauth.schema.report import format_error, format_errors
+from codex_oauth.schema.plan import Path, Trail, UndoError
+from codex_oauth.schema.report import MAX_ERRORS, format_error, format_errors, summary
 from codex_oauth.types import JSONValue
 
 if TYPE_CHECKING:
@@ -59,10 +59,37 @@ class OutputSpec(Generic[T]):
             return cast(T, reply)
         try:
             value, trail = self._read(self._mapping, reply)
-            return self._build(value, trail, reply) if self._build is not None else cast(T, value)
+            if self._build is None:
+                return cast(T, value)
+            built = self._build(value, trail, reply)
+            self._confirm(built, trail, reply)
+            return built
         except RecursionError:
             # Not chained: the frames of the traceback would carry the reply's values.
             _refuse(reply, ("/: nested too deeply",))
+
+    def _confirm(self, built: T, trail: Trail, reply: str) -> None:
+        errors: list[str] = []
+        dumped: list[JSONValue] = []
+        for choice in trail.choices:
+            rivals = choice.union.rivals(choice.index, choice.value)
+            if not rivals:
+                continue
+            if not dumped:
+                dumped.append(self._dumped(built, reply))
+            found = _at(dumped[0], choice.own)
+            if not found or not choice.union.confirms(choice.index, rivals, found[0]):
+                message = "cannot be told from another alternative; where there is null for a default, write its value"
+                errors.append(format_error(choice.wire, message))
+        if errors:
+            _refuse(reply, tuple(errors[:MAX_ERRORS]))
+
+    def _dumped(self, built: T, reply: str) -> JSONValue:
+        try:
+            return cast("Callable[[T], JSONValue]", self._dump)(built)
+        except OutputValidationError as error:
+            # Not chained: the frames of the traceback would carry the value.
+            _refuse(reply, error.errors)
 
     def render(self, output: T) -> str:
         """Write a value as the model would: for an example in a prompt, or a reply in a test.
@@ -83,7 +110,12 @@ class OutputSpec(Generic[T]):
         errors = format_errors(self._mapping.checks.wire_errors(written))
         if errors:
             _refuse("", errors)
-        return json.dumps(written, ensure_ascii=False)
+        text = json.dumps(written, ensure_ascii=False)
+        if self._build is not None:
+            # Which member of a union it was is only known to be told when it comes back as that one.
+            trail = self._read(self._mapping, text)[1]
+            self._confirm(output, trail, "")
+        return text
 
     def _read(self, mapping: SchemaMapping, reply: str) -> tuple[JSONValue, Trail]:
         try:
@@ -108,10 +140,20 @@ class OutputSpec(Generic[T]):
 
 
 def _refuse(reply: str, errors: tuple[str, ...]) -> NoReturn:
-    count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
-    raise OutputValidationError(
-        f"the reply does not fit the output schema ({count})", reply=reply, errors=errors
-    ) from None
+    message = summary("the reply does not fit the output schema", errors)
+    raise OutputValidationError(message, reply=reply, errors=errors) from None
+
+
+def _at(value: JSONValue, path: Path) -> tuple[JSONValue] | None:
+    for step in path:
+        if isinstance(value, dict) and isinstance(step, str) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            # Not one condition with the above: each `isinstance` narrows the type for its own line.
+            value = value[step]
+        else:
+            return None
+    return (value,)
 
 
 @overload
@@ -189,5 +231,5 @@ def _compile_type(output: object) -> OutputSpec[Any]:
     from codex_oauth.schema.typed import describe_type
 
     schema, build, dump = describe_type(output)
-    mapping = map_schema(read_schema(schema))
+    mapping = map_schema(read_schema(schema), typed=True)
     return OutputSpec(mapping.wire, mapping, build, dump)

@@ -257,7 +257,7 @@ def test_a_value_survives_the_way_out_and_back(schema: dict[str, Any], values: l
 
 
 REFUSED: list[tuple[Any, str]] = [
-    ({"type": "strnig"}, "#/type: must be one of the seven type names"),
+    ({"type": "strnig"}, "#/type: must be one of object, array, string, number, integer, boolean, null"),
     ({"type": "object", "properties": {"a": {"minLength": -1}}}, "#/properties/a/minLength: must be a whole number"),
     ({"type": "object", "required": "a"}, "#/required: must be a list"),
     ({"anyOf": []}, "#/anyOf: must be a non-empty list"),

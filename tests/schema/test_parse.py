@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, field_validator
 
-from codex_oauth.errors import OutputValidationError
+from codex_oauth.errors import OutputSchemaError, OutputValidationError
 from codex_oauth.schema import output_spec
 
 from .strict import spec_of
@@ -205,3 +205,58 @@ def test_the_import_is_light_and_a_plain_schema_needs_neither_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split("\n")[:2] == ["[]", "['jsonschema']"]
+
+
+def test_the_message_names_the_first_error_and_counts_the_others() -> None:
+    for reply, message in (
+        ('{"value": ["x"]}', "the reply does not fit the output schema: /value/0: expected integer"),
+        (
+            '{"value": ["x", 1, "x", "x"]}',
+            "the reply does not fit the output schema: /value/3: expected integer (and 2 more)",
+        ),
+    ):
+        for output in ({"type": "array", "items": {"type": "integer"}}, list[int]):
+            with pytest.raises(OutputValidationError) as caught:
+                spec_of(output).parse(reply)
+            assert str(caught.value) == message
+    with pytest.raises(OutputValidationError, match="does not fit the output type: /secret: does not fit"):
+        spec_of(Careful).parse(f'{{"secret": "{SENTINEL}", "count": 1}}')
+
+
+@pytest.mark.parametrize(
+    ("pattern", "good", "bad"),
+    [
+        ("^a$", ["a"], ["a\n", "ab"]),
+        (r"^\d+$", ["12"], ["\u0661", "1\n"]),
+        (r"^\w$", ["a"], ["\u00e9"]),
+        (r"^[$]\$\\$", ["$$\\"], ["$$\\\n"]),
+        (r"^[\]$]$", ["$", "]"], ["$\n", "]\n", "\\Z"]),
+        ("^(a$|b)$", ["a", "b"], ["a\n"]),
+        ("^[^$]$", ["a"], ["$", "a\n"]),
+    ],
+)
+def test_a_pattern_means_what_it_means_in_json_schema(pattern: str, good: list[str], bad: list[str]) -> None:
+    spec = spec_of({"type": "string", "pattern": pattern})
+    named = spec_of(
+        {"type": "object", "patternProperties": {pattern: {"type": "integer"}}, "additionalProperties": False}
+    )
+    for text in good:
+        assert spec.parse(json.dumps({"value": text})) == text
+        assert named.parse(json.dumps({"value": [{"key": text, "value": 1}]})) == {text: 1}
+    for text in bad:
+        assert len(errors_of({"type": "string", "pattern": pattern}, json.dumps({"value": text}))) == 1
+        with pytest.raises(OutputValidationError):
+            named.parse(json.dumps({"value": [{"key": text, "value": 1}]}))
+
+
+def test_a_mapping_without_a_keyword_is_refused_with_an_example() -> None:
+    with pytest.raises(OutputSchemaError, match=r'a schema looks like \{"type": "object"'):
+        spec_of({"name": "string"})
+    assert output_spec({}).parse('{"value": "3"}') == 3
+    assert output_spec({"description": "Anything"}).parse('{"value": "3"}') == 3
+
+
+def test_a_wrong_type_name_is_told_the_right_ones() -> None:
+    message = "#/type: must be one of object, array, string, number, integer, boolean, null, or a list of them"
+    with pytest.raises(OutputSchemaError, match=message):
+        spec_of({"type": "text"})

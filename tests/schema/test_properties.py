@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from codex_oauth.schema import output_spec
@@ -96,6 +96,15 @@ def cases(draw: st.DrawFn) -> tuple[dict[str, Any], Any]:
 
 @settings(max_examples=400, deadline=None)
 @given(cases())
+@example(
+    (
+        {
+            "type": "array",
+            "items": {"type": "object", "properties": {"a": {"anyOf": [{}, {"type": "null"}]}}, "required": []},
+        },
+        [{}],
+    )
+)
 def test_no_value_is_lost_on_the_way_out_and_back(case: tuple[dict[str, Any], Any]) -> None:
     schema, value = case
     spec = output_spec(schema)

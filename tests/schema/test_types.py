@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import asyncio
 import enum
 import json
 import threading
+import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal, NamedTuple, NotRequired
+from typing import Annotated, Any, ForwardRef, Literal, NamedTuple, NewType, NotRequired, Union
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from typing_extensions import TypedDict
 
 from codex_oauth.errors import OutputSchemaError, OutputValidationError
@@ -251,3 +254,96 @@ def test_render_refuses_what_does_not_fit() -> None:
     for schema, value in cases:
         with pytest.raises(OutputValidationError):
             spec_of(schema).render(value)
+
+
+RAN: list[str] = []
+CODE = f"__import__('sys').modules[{__name__!r}].RAN.append('x') or int"
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        CODE,
+        '{"type": "object"}',
+        ForwardRef(CODE),
+        list[CODE],
+        dict[str, list[CODE]],
+        Annotated[CODE, 1],
+        Union[int, CODE],  # noqa: UP007
+        type("Text", (str,), {})("int"),
+        NewType("Named", CODE),  # pyright: ignore[reportGeneralTypeIssues, reportArgumentType]
+    ],
+)
+def test_text_is_never_run_as_a_type(output: Any) -> None:
+    with pytest.raises(OutputSchemaError, match=r"a schema is a dict here, not its text: json\.loads it"):
+        spec_of(output)
+    assert RAN == []
+
+
+def test_text_inside_a_literal_or_beside_a_type_is_no_type() -> None:
+    assert spec_of(Literal["int", "x"]).parse('{"value": "int"}') == "int"
+    assert spec_of(Annotated[int, "a note"]).parse('{"value": 3}') == 3
+
+
+class Hooked:
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        raise KeyError("hook")
+
+
+@pytest.mark.parametrize(
+    "output", [Hooked, Annotated[int, Field(discriminator="x")], Annotated[str, Field(pattern="(")]]
+)
+def test_whatever_pydantic_raises_says_that_the_type_has_no_schema(output: Any) -> None:
+    with pytest.raises(OutputSchemaError, match="cannot be an output type"):
+        spec_of(output)
+
+
+def test_a_decimal_keeps_its_digits() -> None:
+    spec = spec_of(list[Decimal | None])
+    value = [Decimal("9007199254740993.01"), Decimal("0.10"), None]
+    assert spec.parse(spec.render(value)) == value
+    assert str(spec.parse('{"value": ["9007199254740993.01"]}')[0]) == "9007199254740993.01"
+    with pytest.raises(OutputValidationError):
+        spec.parse('{"value": [9007199254740993.01]}')
+
+
+def test_the_bounds_of_a_decimal_reach_the_model() -> None:
+    spec = spec_of(Annotated[Decimal, Field(ge=3)])
+    wire: Any = spec.wire_schema
+    assert "At least 3" in wire["properties"]["value"]["description"]
+    with pytest.raises(OutputValidationError):
+        spec.parse('{"value": "2.9"}')
+
+
+SECRET = "s3nt1nel"
+
+
+def _group(text: str) -> BaseException:
+    return ExceptionGroup(text, [ValueError(text)])
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [KeyError, OSError, RuntimeError, asyncio.CancelledError, _group],
+)
+def test_whatever_a_validator_raises_is_a_refusal(raised: Callable[[str], BaseException]) -> None:
+    def check(value: str) -> str:
+        raise raised(value)
+
+    with pytest.raises(OutputValidationError) as caught:
+        spec_of(Annotated[list[str], AfterValidator(lambda values: [check(value) for value in values])]).parse(
+            json.dumps({"value": [SECRET]})
+        )
+    name = type(raised("")).__name__ if isinstance(raised, type) else "ExceptionGroup"
+    assert caught.value.errors == (f"/: the output type's validator failed ({name})",)
+    assert caught.value.__cause__ is None
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_an_interrupt_in_a_validator_is_passed_on() -> None:
+    def check(value: int) -> int:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        spec_of(Annotated[int, AfterValidator(check)]).parse('{"value": 1}')
