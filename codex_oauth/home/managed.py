@@ -112,7 +112,7 @@ def prepare_home(settings: Settings, binary: Binary, given_up: Callable[[], bool
 
 
 @contextmanager
-def _alone(settings: Settings, given_up: Callable[[], bool]) -> Generator[None]:
+def _alone(settings: Settings, given_up: Callable[[], bool] = _never) -> Generator[None]:
     from filelock import FileLock, Timeout
 
     settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -12,7 +12,19 @@ from typing import Protocol
 
 from codex_oauth.types import JSONValue
 
-__all__ = ("SAME", "Choice", "Items", "Path", "Plan", "Reference", "Trail", "UndoError", "Wrapped", "reaches_change")
+__all__ = (
+    "SAME",
+    "Choice",
+    "Chooser",
+    "Items",
+    "Path",
+    "Plan",
+    "Reference",
+    "Trail",
+    "UndoError",
+    "Wrapped",
+    "reaches_change",
+)
 
 Path = tuple[str | int, ...]
 
