@@ -306,7 +306,7 @@ async def test_a_deadline_holds_whatever_the_app_server_does_not_do(
         return time.monotonic() - began
 
     took: list[float] = []
-    # A machine that is busy with something else may be late itself: the bound is the program's if one of three holds it.
+    # A machine that is busy with something else may be late itself: one of three has to hold the bound.
     while len(took) < 3 and not (took and took[-1] < 0.9):
         if shared:
             async with codex:

@@ -334,7 +334,7 @@ async def test_a_deadline_holds_whatever_the_service_does_not_do(
             await ask()
         took.append(time.monotonic() - began)
 
-    # A machine that is busy with something else may be late itself: the bound is the program's if one of three holds it.
+    # A machine that is busy with something else may be late itself: one of three has to hold the bound.
     while len(took) < 3 and not (took and took[-1] < 1.5):
         trouble(chatgpt)
         if shared:
