@@ -38,7 +38,7 @@ from codex_oauth.testing import (
 from codex_oauth.types import Account, Usage
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas/verdict.schema.json").read_text(encoding="utf-8"))
-GIT_STATUS = PermissionRequest.from_command("git status", cwd="/work/repo")
+GIT_STATUS = PermissionRequest.from_command("git status", cwd="/srv/repo")
 
 
 def answer(behavior: str, reason: str = "Because.", deny_message: str = "") -> Json:

@@ -14,7 +14,7 @@ CODEX_BASH: dict[str, Any] = {
     "session_id": "01a1fd15-7b1e-7a62-9b4b-3e0e6c2d9a11",
     "turn_id": "01a1fd15-8c2f-7b73-8c5c-4f1f7d3e0b22",
     "transcript_path": "/home/u/.codex/sessions/2026/11/21/rollout-2026-11-21T07-50-24-01a1fd15.jsonl",
-    "cwd": "/work/repo",
+    "cwd": "/srv/repo",
     "hook_event_name": "PermissionRequest",
     "model": "gpt-5.5",
     "permission_mode": "default",
@@ -36,7 +36,7 @@ CODEX_MCP: dict[str, Any] = {
 CLAUDE_BASH: dict[str, Any] = {
     "session_id": "16bcfc50-0000-4000-8000-000000000000",
     "transcript_path": "/home/u/.claude/projects/-work-repo/16bcfc50.jsonl",
-    "cwd": "/work/repo",
+    "cwd": "/srv/repo",
     "prompt_id": "2a1c0ae6-0000-4000-8000-000000000000",
     "permission_mode": "acceptEdits",
     "effort": {"level": "high"},
@@ -50,7 +50,7 @@ CLAUDE_BASH: dict[str, Any] = {
             "behavior": "allow",
             "destination": "localSettings",
         },
-        {"type": "addDirectories", "directories": ["/work/repo"], "destination": "session"},
+        {"type": "addDirectories", "directories": ["/srv/repo"], "destination": "session"},
         {"type": "setMode", "mode": "acceptEdits", "destination": "session"},
     ],
 }
@@ -86,7 +86,7 @@ def test_the_payloads_of_both_hosts_are_read(payload: dict[str, Any], host: str,
     text = json.dumps(payload)
     request = PermissionRequest.from_hook(text.encode() if as_bytes else text)
     assert (request.tool, request.tool_input) == (payload["tool_name"], payload["tool_input"])
-    assert (request.host, request.cwd, request.mode) == (host, "/work/repo", mode)
+    assert (request.host, request.cwd, request.mode) == (host, "/srv/repo", mode)
 
 
 @pytest.mark.parametrize("tool", ["ExitPlanMode", "AskUserQuestion"])
@@ -177,9 +177,9 @@ def test_five_megabytes_are_read() -> None:
 
 
 def test_a_command_by_hand_is_a_bash_call() -> None:
-    request = PermissionRequest.from_command("git status", cwd="/work/repo", host="codex")
+    request = PermissionRequest.from_command("git status", cwd="/srv/repo", host="codex")
     assert request == PermissionRequest(
-        tool="Bash", tool_input={"command": "git status"}, cwd="/work/repo", host="codex", mode=None
+        tool="Bash", tool_input={"command": "git status"}, cwd="/srv/repo", host="codex", mode=None
     )
 
 
