@@ -31,16 +31,16 @@ _COMMANDS: Final = {
 class _LazyGroup(click.Group):
     """A group that imports a command when it is used, so that each pays for itself alone."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the interface has it
         return sorted(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the interface has it
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = import_module(f"codex_oauth.cli.{cmd_name}").command
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the interface has it
         # From the table: the help needs no command's module.
         with formatter.section("Commands"):
             formatter.write_dl(sorted(_COMMANDS.items()))
@@ -92,7 +92,7 @@ def run() -> None:
         sys.exit(_INTERRUPTED)
     except BrokenPipeError:
         # Whoever read the output has gone; Python would complain once more while flushing.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None  # type: ignore[assignment] - Python then skips the flush at its end
         sys.exit(1)
     except CodexOAuthError as error:
         from codex_oauth.cli.output import explain
@@ -101,7 +101,7 @@ def run() -> None:
         sys.exit(error.exit_status)
     except OSError as error:
         # Of the output: a full disk, say. Files that are read or written have errors of their own, above.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None  # type: ignore[assignment] - Python then skips the flush at its end
         with contextlib.suppress(OSError):
             click.echo(f"codex-oauth: the output could not be written: {error.strerror}", err=True)
         sys.exit(1)

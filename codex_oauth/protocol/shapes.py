@@ -43,7 +43,7 @@ class Shape:
 
     __slots__ = ()
 
-    def fault(self, value: Any) -> str | None:  # noqa: ARG002
+    def fault(self, value: Any) -> str | None:  # noqa: ARG002 - the interface has it
         """Say what is wrong with `value`, beginning with its place below it; None if nothing is."""
         return None
 
