@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,7 @@ __all__ = (
     "ask",
     "close_stdout",
     "die",
+    "ended",
     "eventually",
     "hang",
     "notify",
@@ -162,6 +164,24 @@ class Scripted:
     def pids(self) -> list[int]:
         """The processes, oldest first."""
         return [int(path.read_text()) for path in sorted(self.folder.glob("pid-*"))]
+
+
+def ended(*pids: int, timeout: float = 5.0) -> bool:
+    """Whether these processes end in time, whoever's children they are; a zombie has ended."""
+    end = time.monotonic() + timeout
+    for pid in pids:
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        try:
+            poller = select.poll()
+            poller.register(descriptor, select.POLLIN)
+            if not poller.poll(max(0.0, end - time.monotonic()) * 1000):
+                return False
+        finally:
+            os.close(descriptor)
+    return True
 
 
 def eventually(holds: Callable[[], bool], timeout: float = 5.0) -> bool:

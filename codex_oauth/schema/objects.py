@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import cast
 
@@ -30,19 +31,19 @@ class Never(Exception):
         self.place = place
 
 
-class Containers:
+class Containers(ABC):
     """The half of the compiler that maps objects and arrays."""
 
     checks: Checks
     optional: list[tuple[dict[str, JSONValue], str, JSONValue, Object]]
 
+    @abstractmethod
     def node(self, schema: JSONValue, place: str) -> tuple[Schema, Plan]:
         """Map any schema."""
-        raise NotImplementedError
 
+    @abstractmethod
     def emit(self, schema: Schema, replace: Schema, kept: Iterable[str] = ()) -> Schema:
         """Copy what strict mode takes, with some values replaced or added."""
-        raise NotImplementedError
 
     def closed_object(self, properties: dict[str, JSONValue]) -> Schema:
         """An object with exactly these properties."""

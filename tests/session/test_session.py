@@ -29,6 +29,7 @@ from tests.scripted import (
     Step,
     close_stdout,
     die,
+    ended,
     eventually,
     hang,
     notify,
@@ -77,7 +78,7 @@ async def test_an_app_server_that_only_closes_its_output_is_gone_too(tmp_path: P
     with anyio.fail_after(5), pytest.raises(ServerCrashedError, match="closed its output"):
         async with open_session(scripted.server()) as session:
             await session.run(REQUEST)
-    assert eventually(lambda: all(not exists(pid) for pid in scripted.pids()))
+    assert ended(*scripted.pids())
 
 
 @pytest.mark.parametrize("method", ["initialize", "account/read", "thread/start"])
@@ -92,7 +93,7 @@ async def test_a_caller_that_has_waited_enough_gets_away_and_the_process_goes(
             await session.run(REQUEST)
     assert scope.cancelled_caught
     assert time.monotonic() - began < 0.9
-    assert eventually(lambda: all(not exists(pid) for pid in scripted.pids()))
+    assert ended(*scripted.pids())
 
 
 async def test_a_caller_gets_away_from_a_process_that_ignores_everything(tmp_path: Path) -> None:
@@ -105,7 +106,7 @@ async def test_a_caller_gets_away_from_a_process_that_ignores_everything(tmp_pat
     assert time.monotonic() - began < 0.9
     (pid,) = scripted.pids()
     assert exists(pid)
-    assert eventually(lambda: not exists(pid))
+    assert ended(pid)
 
 
 @pytest.mark.parametrize(

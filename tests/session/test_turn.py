@@ -20,7 +20,6 @@ from codex_oauth.errors import (
 )
 from codex_oauth.events import Event, TextDelta, TurnCompleted, UnknownEvent
 from codex_oauth.session import TurnRequest, open_session
-from tests.process.test_child import exists
 from tests.scripted import (
     TURN,
     Script,
@@ -28,6 +27,7 @@ from tests.scripted import (
     Step,
     ask,
     die,
+    ended,
     eventually,
     hang,
     notify,
@@ -172,7 +172,7 @@ async def test_an_interrupt_that_is_ignored_ends_the_process(tmp_path: Path) -> 
         with anyio.fail_after(10):
             await session.wait_ended()
         (pid,) = scripted.pids()
-        assert eventually(lambda: not exists(pid))
+        assert ended(pid)
 
 
 async def test_a_turn_that_was_refused_is_not_interrupted_and_costs_nobody_the_process(tmp_path: Path) -> None:
@@ -216,4 +216,4 @@ async def test_thirty_megabytes_to_a_process_that_stopped_reading_can_be_given_u
         async with open_session(scripted.server()) as session:
             await session.run(replace(REQUEST, instructions="x" * 30_000_000))
     assert time.monotonic() - began < 2
-    assert eventually(lambda: all(not exists(pid) for pid in scripted.pids()))
+    assert ended(*scripted.pids())
