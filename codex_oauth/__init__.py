@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from codex_oauth.account import Login
     from codex_oauth.client import AsyncCodex
     from codex_oauth.errors import (
         AccountCheckError,
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
         CredentialRejectedError,
         DeadlineExceededError,
         EmptyReplyError,
+        ExternalTokenError,
         ForbiddenItemError,
         ForeignInstructionsError,
         IncompleteReplyError,
         InvalidRequestError,
         LineTooLongError,
+        LoginError,
         ModelNotSupportedError,
         NetworkUnavailableError,
         NotLoggedInError,
@@ -78,8 +81,8 @@ if TYPE_CHECKING:
     )
     from codex_oauth.gate import PermissionRequest, Verdict, classify
     from codex_oauth.stream import ReplyStream
-    from codex_oauth.sync_client import Codex, SyncReplyStream
-    from codex_oauth.types import Account, Model, Reply, Timing, Usage
+    from codex_oauth.sync_client import Codex, SyncLogin, SyncReplyStream
+    from codex_oauth.types import Account, Credits, Limits, LimitWindow, Model, Reply, Timing, Usage
 
 __all__ = (
     "Account",
@@ -92,16 +95,22 @@ __all__ = (
     "ConfigurationError",
     "ContextWindowExceededError",
     "CredentialRejectedError",
+    "Credits",
     "DeadlineExceededError",
     "EmptyReplyError",
     "Event",
+    "ExternalTokenError",
     "ForbiddenItemError",
     "ForeignInstructionsError",
     "IncompleteReplyError",
     "InvalidRequestError",
     "ItemCompleted",
     "ItemStarted",
+    "LimitWindow",
+    "Limits",
     "LineTooLongError",
+    "Login",
+    "LoginError",
     "MessageCompleted",
     "Model",
     "ModelNotSupportedError",
@@ -130,6 +139,7 @@ __all__ = (
     "ServerCrashedError",
     "ServerRetrying",
     "StreamDisconnectedError",
+    "SyncLogin",
     "SyncReplyStream",
     "TextDelta",
     "Timing",
@@ -160,6 +170,7 @@ def _sources() -> dict[str, tuple[str, ...]]:
     # Where each name comes from. Importing this package imports none of them: a program that only wants the errors, or
     # the command line that only prints its help, does not pay for the client.
     return {
+        "codex_oauth.account": ("Login",),
         "codex_oauth.client": ("AsyncCodex",),
         "codex_oauth.events": (
             "Event",
@@ -181,8 +192,8 @@ def _sources() -> dict[str, tuple[str, ...]]:
         ),
         "codex_oauth.gate": ("PermissionRequest", "Verdict", "classify"),
         "codex_oauth.stream": ("ReplyStream",),
-        "codex_oauth.sync_client": ("Codex", "SyncReplyStream"),
-        "codex_oauth.types": ("Account", "Model", "Reply", "Timing", "Usage"),
+        "codex_oauth.sync_client": ("Codex", "SyncLogin", "SyncReplyStream"),
+        "codex_oauth.types": ("Account", "Credits", "LimitWindow", "Limits", "Model", "Reply", "Timing", "Usage"),
     }
 
 

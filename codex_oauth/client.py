@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, cast, overload
 
@@ -13,8 +13,9 @@ import anyio
 from anyio import AsyncContextManagerMixin
 from anyio.lowlevel import RunVar
 
+from codex_oauth.account_calls import AccountCalls
 from codex_oauth.config import Settings, load_settings
-from codex_oauth.errors import CodexOAuthError, ConfigurationError, DeadlineExceededError
+from codex_oauth.errors import CodexOAuthError, ConfigurationError
 from codex_oauth.events import Event, Observer
 from codex_oauth.images import data_url
 from codex_oauth.lease import Lease
@@ -24,7 +25,7 @@ from codex_oauth.server_process import ServerProcess
 from codex_oauth.session import TurnRequest
 from codex_oauth.stream import ReplyStream
 from codex_oauth.trace import CallTrace
-from codex_oauth.types import Account, JSONValue, Model, Reply
+from codex_oauth.types import JSONValue, Reply
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -40,7 +41,7 @@ _MAX_INPUT = 1_048_576
 # Characters of one input: codex refuses more (-32602 input_too_large), after everything has been started.
 
 
-class AsyncCodex(AsyncContextManagerMixin):
+class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
     """Calls to a model that a ChatGPT plan pays for.
 
     Used as it is, each call starts an app-server and ends it. Inside `async with`, one app-server serves all calls,
@@ -56,10 +57,12 @@ class AsyncCodex(AsyncContextManagerMixin):
         codex_home: A CODEX_HOME of your own instead, such as `~/.codex`. It is never written by this package, so it
             has only as much isolation as its `config.toml` gives it; a warning says what it lacks.
         codex_bin: The codex binary; by default `CODEX_OAUTH_CODEX_BIN`, the extra `bundled`, or `codex` on PATH.
+        profile: The name of another account, signed in with `codex-oauth login --profile NAME`. Only a call that names
+            it uses it; a profile may be one with an API key, which is then billed.
         metrics: The metrics file, or False for none; by default `CODEX_OAUTH_METRICS` or the user's state folder.
         max_concurrency: Turns at once; by default 64 on a shared app-server (more than 195 requests in flight made it
             refuse), and 8 where each call has its own, at some 100 MB each.
-        settings: All of the above but the last, from `codex_oauth.config.load_settings`.
+        settings: All of the above but `max_concurrency`, from `codex_oauth.config.load_settings`.
 
     Raises:
         ConfigurationError: The arguments contradict each other, or the configuration file is wrong.
@@ -70,6 +73,7 @@ class AsyncCodex(AsyncContextManagerMixin):
         *,
         home: str | os.PathLike[str] | None = None,
         codex_home: str | os.PathLike[str] | None = None,
+        profile: str | None = None,
         codex_bin: str | os.PathLike[str] | None = None,
         metrics: str | os.PathLike[str] | bool | None = None,
         max_concurrency: int | None = None,
@@ -77,22 +81,17 @@ class AsyncCodex(AsyncContextManagerMixin):
     ) -> None:
         if max_concurrency is not None and (type(max_concurrency) is not int or max_concurrency < 1):
             raise ConfigurationError("max_concurrency must be a whole number of at least 1")
-        if settings is not None and (home, codex_home, codex_bin, metrics) != (None, None, None, None):
+        if settings is not None and any(one is not None for one in (home, codex_home, profile, codex_bin, metrics)):
             raise ConfigurationError(
-                "settings= stands for home=, codex_home=, codex_bin= and metrics=: give one or the other"
+                "settings= stands for home=, codex_home=, profile=, codex_bin= and metrics=: give one or the other"
             )
-        self._settings = settings or load_settings(
-            home=home, codex_home=codex_home, codex_bin=codex_bin, metrics=metrics
+        settings = settings or load_settings(
+            home=home, codex_home=codex_home, profile=profile, codex_bin=codex_bin, metrics=metrics
         )
+        super().__init__(settings, ServerProcess(settings))
         self._max_concurrency = max_concurrency
-        self._process = ServerProcess(self._settings)
         # One for each event loop: a semaphore belongs to the loop that first waits for it.
         self._limiter: RunVar[anyio.Semaphore] = RunVar("limiter")
-
-    @property
-    def settings(self) -> Settings:
-        """What it works with."""
-        return self._settings
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self, None]:
@@ -267,32 +266,6 @@ class AsyncCodex(AsyncContextManagerMixin):
             failure = group.exceptions[0]
         if failure is not None:
             raise failure
-
-    async def models(self) -> tuple[Model, ...]:
-        """The models that the app-server lists, hidden ones included. Needs no sign-in on a managed home."""
-        with self._bounded():
-            return await self._process.models()
-
-    async def account(self) -> Account:
-        """Who would pay for a call.
-
-        Raises:
-            AccountError: Nobody's plan would.
-            ProcessError: There is no codex binary, or it does not work.
-            DeadlineExceededError: There was no answer within the configured timeout.
-        """
-        with self._bounded():
-            return await self._process.account()
-
-    @contextmanager
-    def _bounded(self) -> Generator[None]:
-        try:
-            with anyio.fail_after(self._settings.timeout):
-                yield
-        except TimeoutError as error:
-            if isinstance(error, CodexOAuthError):
-                raise
-            raise DeadlineExceededError(f"no answer within {self._settings.timeout:g} s") from error
 
     # --- the parts of a call ------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ The environment is read once, when settings are made; nothing below looks at `os
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ __all__ = (
     "BILLING_VARIABLES",
     "DEFAULT_MODEL_PREFERENCE",
     "DEFAULT_TIMEOUT",
+    "ExternalSource",
     "Settings",
     "child_environment",
     "environment",
@@ -49,6 +51,30 @@ _INHERITED: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalSource:
+    """Where a token comes from whose refresh somebody else owns; as it was set, not yet read.
+
+    Attributes:
+        credential: `CODEX_OAUTH_CREDENTIAL`, a JSON object.
+        token: `CODEX_OAUTH_TOKEN`, an access token.
+        account_id: `CODEX_ACCOUNT_ID` or `CHATGPT_ACCOUNT_ID`, which goes with it.
+        command: `token_command` of the configuration: a program that prints a fresh credential.
+    """
+
+    credential: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    account_id: str | None = field(default=None, repr=False)
+    command: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What set it, for messages."""
+        if self.credential is not None:
+            return "CODEX_OAUTH_CREDENTIAL"
+        return "CODEX_OAUTH_TOKEN" if self.token is not None else "token_command"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that a call needs to know about this machine.
 
@@ -56,6 +82,8 @@ class Settings:
         home: The CODEX_HOME that calls use.
         managed: Whether this package writes `home`. A home that the user named is only read.
         state_dir: Where this package keeps its own files.
+        profile: The profile that was named; None for the account that calls use by themselves.
+        external: Where an external token comes from; None to use the home's own sign-in.
         codex_bin: The binary that the user named; None to look for one.
         metrics: The metrics file; None for none.
         model: The model that `model=None` means; None to choose by `model_preference`.
@@ -70,6 +98,8 @@ class Settings:
     home: Path
     managed: bool = True
     state_dir: Path
+    profile: str | None = None
+    external: ExternalSource | None = None
     codex_bin: Path | None = None
     metrics: Path | None = None
     model: str | None = None
@@ -103,6 +133,7 @@ def load_settings(
     *,
     home: str | os.PathLike[str] | None = None,
     codex_home: str | os.PathLike[str] | None = None,
+    profile: str | None = None,
     codex_bin: str | os.PathLike[str] | None = None,
     metrics: str | os.PathLike[str] | bool | None = None,
     environ: Mapping[str, str] | None = None,
@@ -112,16 +143,25 @@ def load_settings(
     Args:
         home: Another place for the managed CODEX_HOME (`CODEX_OAUTH_HOME`).
         codex_home: A CODEX_HOME of the user's own, such as `~/.codex`. It is used as it is and never written by us.
+        profile: The name of another account's managed home: letters, digits, `.`, `_` and `-`. No variable and no file
+            can name one, so that an account other than the usual one pays only for calls that say so.
         codex_bin: The codex binary (`CODEX_OAUTH_CODEX_BIN`).
         metrics: The metrics file, or False for none (`CODEX_OAUTH_METRICS`, where `off` is none).
         environ: The environment to read; this process's by default.
 
     Raises:
-        ConfigurationError: Both `home` and `codex_home` are given, or the configuration file is wrong.
+        ConfigurationError: More than one of `home`, `codex_home` and `profile` is given, or the configuration file is
+            wrong.
     """
     environ = environment() if environ is None else environ
-    if home is not None and codex_home is not None:
-        raise ConfigurationError("give either home= (managed by this package) or codex_home= (your own), not both")
+    if sum(given is not None for given in (home, codex_home, profile)) > 1:
+        raise ConfigurationError(
+            "give one of home= (managed by this package), codex_home= (your own) and profile= (another account)"
+        )
+    if profile is not None and (not isinstance(cast("object", profile), str) or not _PROFILE.fullmatch(profile)):
+        raise ConfigurationError(
+            "a profile's name has 1 to 64 letters, digits, '.', '_' or '-', and begins with a letter or digit"
+        )
     for name, value in (("home", home), ("codex_home", codex_home), ("codex_bin", codex_bin)):
         if value is not None and (not isinstance(cast("object", value), str | os.PathLike) or not os.fspath(value)):
             raise ConfigurationError(f"{name}= must be a path, and not empty; leave it out for the default")
@@ -129,7 +169,13 @@ def load_settings(
     named = environ.get("CODEX_OAUTH_CONFIG") or None
     config_file = Path(named).expanduser() if named else _config_dir(environ) / "config.toml"
     values = _read_config(config_file, required=named is not None)
-    managed_home = home or environ.get("CODEX_OAUTH_HOME") or state_dir / "codex-home"
+    external = None if codex_home is not None or profile is not None else _external(environ, values)
+    managed_home = home or environ.get("CODEX_OAUTH_HOME")
+    if profile is not None:
+        managed_home = state_dir / "profiles" / profile / "codex-home"
+    elif not managed_home:
+        # A home of its own, where no sign-in can be mistaken for the token.
+        managed_home = state_dir / ("codex-home" if external is None else "external-home")
     binary = codex_bin or environ.get("CODEX_OAUTH_CODEX_BIN") or values.get("codex_bin")
     if metrics is None:
         metrics = environ.get("CODEX_OAUTH_METRICS") or values.get("metrics") or True
@@ -140,6 +186,8 @@ def load_settings(
         home=_absolute(codex_home if codex_home is not None else managed_home),
         managed=codex_home is None,
         state_dir=state_dir,
+        profile=profile,
+        external=external,
         codex_bin=_absolute(binary) if binary else None,
         metrics=metrics_file,
         model=values.get("model"),
@@ -186,7 +234,25 @@ _KINDS: Final[Mapping[str, type | tuple[type, ...]]] = {
     "models": list,
     "effort": str,
     "timeout": (int, float),
+    "token_command": list,
 }
+
+_PROFILE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_LISTS: Final[Mapping[str, str]] = {
+    "models": 'patterns such as "*-mini"',
+    "token_command": 'a program and its arguments, such as ["vault-token", "--json"]',
+}
+
+
+def _external(environ: Mapping[str, str], values: Mapping[str, Any]) -> ExternalSource | None:
+    source = ExternalSource(
+        credential=environ.get("CODEX_OAUTH_CREDENTIAL") or None,
+        token=environ.get("CODEX_OAUTH_TOKEN") or None,
+        account_id=environ.get("CODEX_ACCOUNT_ID") or environ.get("CHATGPT_ACCOUNT_ID") or None,
+        command=tuple(values.get("token_command", ())),
+    )
+    # An account id alone is no token: other programs use that variable too.
+    return source if source.credential or source.token or source.command else None
 
 
 def _read_config(path: Path, *, required: bool) -> dict[str, Any]:
@@ -213,8 +279,11 @@ def _read_config(path: Path, *, required: bool) -> dict[str, Any]:
             raise ConfigurationError(f"{path}: unknown key {key!r}{hint}")
         if not isinstance(value, _KINDS[key]) or isinstance(value, bool):
             raise ConfigurationError(f"{path}: {key!r} has the wrong type, {type(value).__name__}")
-    if any(not isinstance(item, str) for item in values.get("models", ())):
-        raise ConfigurationError(f"{path}: 'models' must be a list of patterns such as \"*-mini\"")
+    for key, what in _LISTS.items():
+        if key in values and not all(isinstance(item, str) and item for item in values[key]):
+            raise ConfigurationError(f"{path}: {key!r} must be a list of {what}")
+    if values.get("token_command") == []:
+        raise ConfigurationError(f"{path}: 'token_command' is empty; leave it out, or name {_LISTS['token_command']}")
     if not 0 < values.get("timeout", 1) <= 86_400:
         raise ConfigurationError(f"{path}: 'timeout' is in seconds, more than 0 and at most 86400")
     return values

@@ -16,7 +16,9 @@
     ├── AccountError                     the wallet is missing, wrong or worn out
     │   ├── NotLoggedInError
     │   ├── WrongAccountError            account
-    │   ├── ReauthenticationRequired     reason: expired · reused · revoked · other
+    │   ├── ReauthenticationRequired     reason: expired · reused · revoked · other; refused
+    │   ├── ExternalTokenError           the environment's token, or `token_command`
+    │   ├── LoginError                   reason: a sign-in did not come about
     │   └── AccountCheckError            whose wallet it is could not be found out
     ├── TurnError                        codex_error_info · http_status
     │   ├── UsageLimitError              resets_at · plan · window: never retried
@@ -64,11 +66,14 @@ __all__ = (
     "CredentialRejectedError",
     "DeadlineExceededError",
     "EmptyReplyError",
+    "ExternalTokenError",
     "ForbiddenItemError",
     "ForeignInstructionsError",
     "IncompleteReplyError",
     "InvalidRequestError",
     "LineTooLongError",
+    "LoginError",
+    "LoginFailure",
     "ModelNotSupportedError",
     "NetworkUnavailableError",
     "NotLoggedInError",
@@ -101,6 +106,7 @@ __all__ = (
     "WrongAccountError",
 )
 
+LoginFailure = Literal["cancelled", "superseded", "declined", "timed_out", "port_in_use", "unavailable", "other"]
 ReauthenticationReason = Literal["expired", "reused", "revoked", "other"]
 
 
@@ -278,13 +284,37 @@ class ReauthenticationRequired(AccountError):
 
     Attributes:
         reason: Why the refresh was refused: `expired`, `reused`, `revoked`, or `other`.
+        refused: Whether the service itself refused the refresh token. Until somebody signs in again, calls then end
+            with this error without asking it once more.
     """
 
     code = "reauthentication_required"
 
-    def __init__(self, message: str, *, reason: ReauthenticationReason = "other") -> None:
+    def __init__(self, message: str, *, reason: ReauthenticationReason = "other", refused: bool = False) -> None:
         super().__init__(message)
         self.reason: ReauthenticationReason = reason
+        self.refused = refused
+
+
+class ExternalTokenError(AccountError):
+    """The token that the environment or `token_command` should give cannot be had, or cannot be read."""
+
+    code = "external_token"
+
+
+class LoginError(AccountError):
+    """A sign-in did not come about. What was signed in before still is.
+
+    Attributes:
+        reason: `cancelled`, `superseded` (by another sign-in on this machine), `declined`, `timed_out`, `port_in_use`,
+            `unavailable` (the service, or this way to sign in), or `other`.
+    """
+
+    code = "login"
+
+    def __init__(self, message: str, *, reason: LoginFailure = "other") -> None:
+        super().__init__(message)
+        self.reason: LoginFailure = reason
 
 
 class AccountCheckError(AccountError):

@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 
-from codex_oauth.errors import ServerCrashedError
+from codex_oauth.errors import ReauthenticationRequired, ServerCrashedError
 from codex_oauth.models import choose_effort, choose_model
 from codex_oauth.policy import Concurrency, Retry, Runner, StructuredOutput
 from codex_oauth.schema import OutputSpec
@@ -39,7 +39,7 @@ class Lease:
             request = self._with_model(request, choose_model(home.models, request.model, preference))
         async with AsyncExitStack() as stack:
             first = request if home.models else None
-            server = self._process.server(binary, first, self._output.preload)
+            server = await self._process.server(binary, first, self._output.preload)
             turns = _Turns(self._process, server, stack, self._trace)
             if not home.models:
                 session = await turns.session(request)
@@ -67,6 +67,21 @@ class _Turns:
     async def run(self, request: TurnRequest) -> TurnResult:
         if request.thread is not None and (self._session is None or not self._session.usable):
             raise ServerCrashedError("the app-server ended between a reply and its repair")
+        try:
+            result = await self._once(request)
+        except ReauthenticationRequired as error:
+            self._process.refused(error)
+            # Somebody else has refreshed in that very moment, and this process sent the used token. Nothing was begun:
+            # the service refused it at the door.
+            if request.thread is not None:
+                raise
+            if self._session is not None:
+                self._session.retire()
+                self._session = None
+            result = await self._once(request)
+        return result
+
+    async def _once(self, request: TurnRequest) -> TurnResult:
         session = await self.session(request)
         result = await session.run(request)
         if self._process.is_shared and request.thread is None:

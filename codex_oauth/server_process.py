@@ -5,26 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import anyio
 import anyio.abc
 import anyio.lowlevel
 
+from codex_oauth.account import ExternalTokens, SignIn, fresh_sign_in, noted, sign_in_command, wallet_of
 from codex_oauth.config import Settings
-from codex_oauth.errors import ServerCrashedError
+from codex_oauth.errors import ConfigurationError, ReauthenticationRequired, ServerCrashedError
 from codex_oauth.events import Observer
-from codex_oauth.home import (
-    Home,
-    foreign_home,
-    holds_plan_sign_in,
-    prepare_home,
-    ready_home,
-    sign_in_command,
-    work_dir,
-)
+from codex_oauth.home import Home, foreign_home, prepare_home, ready_home, work_dir
 from codex_oauth.process import Binary, app_server_command, find_binary
 from codex_oauth.session import Server, Session, TurnRequest, ignore, open_session
-from codex_oauth.types import Account, Model
+from codex_oauth.types import Model
 
 __all__ = ("ServerProcess",)
 
@@ -38,6 +32,8 @@ class ServerProcess:
         self._tasks: anyio.abc.TaskGroup | None = None
         self._session: Session | None = None
         self._loop: object = None
+        self._sign_in: SignIn | None = None
+        self._session_account: str | None = None
         self._starting = anyio.Lock()
 
     @property
@@ -119,20 +115,65 @@ class ServerProcess:
             given_up.set()
             raise
 
-    def server(
+    async def server(
         self, binary: Binary, first: TurnRequest | None = None, meanwhile: Callable[[], None] | None = None
     ) -> Server:
-        """What to start for a call."""
+        """What to start for a call, once its token is good.
+
+        Raises:
+            ReauthenticationRequired: The service has refused to refresh the sign-in.
+            AccountCheckError: It could not be refreshed just now.
+            ConfigurationError: An external token has the home's own sign-in in its way.
+        """
         settings = self._settings
-        return Server(
-            command=app_server_command(
-                codex=binary.path, home=settings.home, inherited=settings.inherited, cwd=work_dir(settings)
-            ),
-            sign_in=sign_in_command(settings.home, binary.path),
-            signed_in=holds_plan_sign_in(settings.home),
-            first=first,
-            meanwhile=meanwhile,
+        if settings.external is not None:
+            if (settings.home / "auth.json").exists():
+                raise ConfigurationError(
+                    f"{settings.home} holds a sign-in of its own, and {settings.external.name} gives a token: unset "
+                    "that, or name another home"
+                )
+            tokens = ExternalTokens(settings.external)
+            # Read before anything is started.
+            await tokens.check()
+            return replace(self.sign_in_server(binary), signed_in=True, tokens=tokens, first=first, meanwhile=meanwhile)
+        server = self.sign_in_server(binary)
+        self._sign_in = await fresh_sign_in(
+            settings, lambda found, inherit: self.sign_in_server(binary, found, inherit), server.sign_in
         )
+        return replace(server, signed_in=self._counts(self._sign_in), first=first, meanwhile=meanwhile)
+
+    def sign_in_server(self, binary: Binary, sign_in: SignIn | None = None, inherit: tuple[int, ...] = ()) -> Server:
+        """An app-server for the account alone: to sign in, to sign out, to refresh."""
+        settings = self._settings
+        command = app_server_command(
+            codex=binary.path,
+            home=settings.home,
+            inherited=settings.inherited,
+            cwd=work_dir(settings),
+            inherit=inherit,
+        )
+        return Server(
+            command=command,
+            sign_in=sign_in_command(settings, binary.path),
+            signed_in=self._counts(sign_in),
+            wallet=wallet_of(settings),
+            auth_file=settings.home / "auth.json",
+        )
+
+    def _counts(self, sign_in: SignIn | None) -> bool:
+        wallet = wallet_of(self._settings)
+        # A key beside a plan: the app-server says who pays before anything is sent.
+        return sign_in is not None and sign_in.wallet == wallet and sign_in.holds_key == (wallet == "apiKey")
+
+    def refused(self, error: ReauthenticationRequired) -> None:
+        """A call's sign-in was refused: remember it, so that nobody asks again.
+
+        Raises:
+            ReauthenticationRequired: `error`, unless somebody has refreshed or signed in meanwhile.
+        """
+        if self._settings.external is not None:
+            raise error
+        noted(self._settings, self._sign_in, error)
 
     async def shared_session(self, server: Server, observer: Observer) -> tuple[Session, bool]:
         """The shared session, and whether it was there before; started if it is not, or no longer."""
@@ -140,9 +181,11 @@ class ServerProcess:
             if self._tasks is None:
                 raise ServerCrashedError("the client was closed while the call began")
             if self._session is not None:
-                if self._session.usable:
+                # What an app-server has in memory is not what pays once somebody else is signed in, or nobody.
+                if self._session.usable and self._account_id() == self._session_account:
                     return self._session, True
                 self._session.retire()
+            self._session_account = self._account_id()
             try:
                 session: Session = await self._tasks.start(self._keep, server, observer)
             except RuntimeError as error:
@@ -150,6 +193,9 @@ class ServerProcess:
                 raise ServerCrashedError("the client was closed while the call began") from error
             self._session = session
             return session, False
+
+    def _account_id(self) -> str | None:
+        return self._sign_in.account_id or self._sign_in.fingerprint if self._sign_in is not None else None
 
     async def _keep(self, server: Server, observer: Observer, *, task_status: anyio.abc.TaskStatus[Session]) -> None:
         async with open_session(server, observer) as session:
@@ -161,14 +207,25 @@ class ServerProcess:
         binary, home = await self.ready()
         if home.models:
             return home.models
-        async with open_session(self.server(binary)) as session:
+        async with open_session(await self.server(binary)) as session:
             return await session.models()
 
-    async def account(self) -> Account:
-        """Who would pay."""
+    @asynccontextmanager
+    async def session(self) -> AsyncGenerator[Session]:
+        """A session for a question about the account: the shared one, or one of its own.
+
+        Raises:
+            AccountError: The wanted account would not pay.
+        """
         binary, _ = await self.ready()
+        server = await self.server(binary)
         if self.is_shared:
-            session, _ = await self.shared_session(self.server(binary), ignore)
-            return session.account
-        async with open_session(self.server(binary)) as session:
-            return session.account
+            session, _ = await self.shared_session(server, ignore)
+            yield session
+            return
+        try:
+            async with open_session(server) as session:
+                yield session
+        except ReauthenticationRequired as error:
+            self.refused(error)
+            raise

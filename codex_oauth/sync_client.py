@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 
 from anyio.from_thread import BlockingPortal, BlockingPortalProvider, start_blocking_portal
 
+from codex_oauth.account import Login
 from codex_oauth.client import AsyncCodex, Image
 from codex_oauth.config import Settings
 from codex_oauth.errors import ServerCrashedError
 from codex_oauth.events import Event
 from codex_oauth.stream import ReplyStream
-from codex_oauth.types import Account, JSONValue, Model, Reply
+from codex_oauth.types import Account, JSONValue, Limits, Model, Reply
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ("Codex", "SyncReplyStream")
+__all__ = ("Codex", "SyncLogin", "SyncReplyStream")
 
 T = TypeVar("T")
 
@@ -42,6 +43,7 @@ class Codex:
         *,
         home: str | os.PathLike[str] | None = None,
         codex_home: str | os.PathLike[str] | None = None,
+        profile: str | None = None,
         codex_bin: str | os.PathLike[str] | None = None,
         metrics: str | os.PathLike[str] | bool | None = None,
         max_concurrency: int | None = None,
@@ -51,6 +53,7 @@ class Codex:
         self._codex = AsyncCodex(
             home=home,
             codex_home=codex_home,
+            profile=profile,
             codex_bin=codex_bin,
             metrics=metrics,
             max_concurrency=max_concurrency,
@@ -190,6 +193,36 @@ class Codex:
         """Who would pay for a call; see `AsyncCodex.account`."""
         return self._run(self._codex.account)
 
+    def limits(self) -> Limits:
+        """What the plan has left; see `AsyncCodex.limits`."""
+        return self._run(self._codex.limits)
+
+    def login_browser(self, *, timeout: float | None = None) -> AbstractContextManager[SyncLogin]:
+        """Sign in with a browser on this machine; see `AsyncCodex.login_browser`.
+
+        with codex.login_browser() as login:
+            print(login.url)
+            account = login.wait()
+        """
+        return self._login(self._codex.login_browser(timeout=timeout))
+
+    def login_device(self, *, timeout: float | None = None) -> AbstractContextManager[SyncLogin]:
+        """Sign in with a code that is typed on any machine; see `AsyncCodex.login_device`."""
+        return self._login(self._codex.login_device(timeout=timeout))
+
+    def login_api_key(self, key: str) -> Account:
+        """Give an API key to a profile of its own; see `AsyncCodex.login_api_key`."""
+        return self._run(partial(self._codex.login_api_key, key))
+
+    def logout(self) -> None:
+        """Sign out; see `AsyncCodex.logout`."""
+        self._run(self._codex.logout)
+
+    @contextmanager
+    def _login(self, opened: AbstractAsyncContextManager[Login]) -> Generator[SyncLogin]:
+        with self._open_portal() as portal, portal.wrap_async_context_manager(opened) as login:
+            yield SyncLogin(login, portal)
+
     def _run(self, call: Callable[[], Awaitable[T]]) -> T:
         with self._open_portal() as portal:
             return _wait(portal, call)
@@ -223,6 +256,32 @@ class SyncReplyStream(Generic[T]):
     def reply(self) -> Reply[T]:
         """The reply, once the call is done. Raises what `Codex.complete` raises."""
         return _wait(self._portal, self._stream.reply)
+
+
+class SyncLogin:
+    """What `Codex.login_browser` and `Codex.login_device` give: see `Login`."""
+
+    def __init__(self, login: Login, portal: BlockingPortal) -> None:
+        self._login = login
+        self._portal = portal
+
+    @property
+    def url(self) -> str:
+        """The page to open."""
+        return self._login.url
+
+    @property
+    def user_code(self) -> str | None:
+        """The code to type there; None for a browser on this machine."""
+        return self._login.user_code
+
+    def wait(self) -> Account:
+        """Wait until the person has signed in; see `Login.wait`. Ctrl-C gives it up."""
+        return _wait(self._portal, self._login.wait)
+
+    def cancel(self) -> None:
+        """Give it up; see `Login.cancel`."""
+        _wait(self._portal, self._login.cancel)
 
 
 def _wait(portal: BlockingPortal, call: Callable[[], Awaitable[T]]) -> T:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
-__all__ = ("Account", "JSONValue", "Model", "Reply", "Timing", "Usage", "as_object")
+__all__ = (
+    "Account",
+    "Credits",
+    "JSONValue",
+    "LimitWindow",
+    "Limits",
+    "Model",
+    "Reply",
+    "Timing",
+    "Usage",
+    "as_object",
+)
 
 JSONValue: TypeAlias = "bool | int | float | str | list[JSONValue] | dict[str, JSONValue] | None"
 
@@ -31,6 +42,55 @@ class Account:
     kind: str
     plan: str | None = None
     email: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitWindow:
+    """How much of the plan a stretch of time allows is used.
+
+    Attributes:
+        name: The limit's name: `codex` for the account's own, else that of a model.
+        used_percent: 0 to 100.
+        minutes: The window's length: 300 for five hours, 10080 for a week; None where the service did not say.
+        resets_at: When it begins anew, in seconds since 1970; None where the service did not say.
+    """
+
+    name: str
+    used_percent: int
+    minutes: int | None = None
+    resets_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credits:
+    """Credits beside the plan's own allowance.
+
+    Attributes:
+        has: Whether there are any.
+        unlimited: Whether they do not run out.
+        balance: How many, as the service writes it.
+    """
+
+    has: bool
+    unlimited: bool
+    balance: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the plan has left.
+
+    Attributes:
+        plan: The plan, such as `plus`.
+        windows: The windows; none where the service reports none.
+        credits: The credits; None where the service reports none.
+        reached: Which limit is reached, in the service's words; None for none.
+    """
+
+    plan: str | None
+    windows: tuple[LimitWindow, ...]
+    credits: Credits | None = None
+    reached: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ import codex_oauth
 
 PACKAGE: Final = Path(codex_oauth.__file__).parent
 
-CLIENT_LEVEL: Final = {"client", "lease", "server_process", "stream", "sync_client", "trace"}
+CLIENT_LEVEL: Final = {"account_calls", "client", "lease", "server_process", "stream", "sync_client", "trace"}
 LEAVES: Final = {
     "config",
     "errors",
@@ -52,9 +52,10 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "session": LEAVES | {"process", "transport", "jsonrpc"},
     "policy": LEAVES | {"session"},
     "home": LEAVES | {"process"},
-    "client level": LEAVES | {"process", "session", "policy", "home", "metrics"},
+    "account": LEAVES | {"session"},
+    "client level": LEAVES | {"process", "session", "policy", "home", "account", "metrics"},
     "gate": LEAVES | {"client level"},
-    "cli": LEAVES | {"client level", "gate", "home", "process"},
+    "cli": LEAVES | {"client level", "gate", "home", "account", "process"},
 }
 
 EXCEPTIONS: Final = {

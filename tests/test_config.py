@@ -138,7 +138,7 @@ def test_a_home_of_the_users_own_is_not_managed(base: Environ) -> None:
 
 
 def test_two_homes_are_one_too_many(base: Environ) -> None:
-    with pytest.raises(ConfigurationError, match=r"either home= .* or codex_home= .*, not both"):
+    with pytest.raises(ConfigurationError, match=r"give one of home= .*, codex_home= .* and profile="):
         load_settings(environ=base, home="/a", codex_home="/b")
 
 

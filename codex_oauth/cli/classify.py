@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import click
 
-from codex_oauth.cli.options import call_options, open_codex
+from codex_oauth.cli.options import Where, call_options, open_codex
 from codex_oauth.cli.output import call, folded, printable, styled, to_json, waiting
 
 if TYPE_CHECKING:
@@ -36,9 +36,7 @@ def command(
     model: str | None,
     effort: str | None,
     timeout: float | None,
-    home: Path | None,
-    codex_home: Path | None,
-    codex_bin: Path | None,
+    where: Where,
 ) -> None:
     """Judge a permission request of a coding agent: allow, deny, or ask the person.
 
@@ -59,7 +57,7 @@ def command(
         raise click.UsageError("nothing to judge: give --command TEXT, or a hook's JSON on stdin")
     else:
         request = PermissionRequest.from_hook(sys.stdin.buffer.read(), host=asking)
-    codex = open_codex(home, codex_home, codex_bin)
+    codex = open_codex(where)
     with waiting("judging…"):
         verdict = call(lambda: classify(request, codex=codex, model=model, effort=effort, timeout=timeout))
     if as_json:

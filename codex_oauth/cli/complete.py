@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from codex_oauth.cli.options import call_options, open_codex
+from codex_oauth.cli.options import Where, call_options, open_codex
 from codex_oauth.cli.output import call, printable, to_json, waiting
 from codex_oauth.errors import ConfigurationError
 from codex_oauth.types import as_object
@@ -50,9 +50,7 @@ def command(
     model: str | None,
     effort: str | None,
     timeout: float | None,
-    home: Path | None,
-    codex_home: Path | None,
-    codex_bin: Path | None,
+    where: Where,
 ) -> None:
     """Ask the model once. PROMPT is the question; with -, or without it, it is read from stdin.
 
@@ -75,7 +73,7 @@ def command(
         "effort": effort,
         "timeout": timeout,
     }
-    codex = open_codex(home, codex_home, codex_bin)
+    codex = open_codex(where)
     if streamed:
         call(lambda: _stream(codex, text, arguments))
         return

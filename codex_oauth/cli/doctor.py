@@ -5,12 +5,11 @@ from __future__ import annotations
 import platform
 import sys
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
-from codex_oauth.cli.options import home_options, open_codex
+from codex_oauth.cli.options import Where, home_options, open_codex
 from codex_oauth.cli.output import call, folded, printable, styled, to_json, waiting
 from codex_oauth.errors import CodexOAuthError, ConfigurationError
 from codex_oauth.version import __version__
@@ -39,13 +38,13 @@ class _Check:
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
 @home_options
-def command(as_json: bool, home: Path | None, codex_home: Path | None, codex_bin: Path | None) -> None:
+def command(as_json: bool, where: Where) -> None:
     """Look at everything that a call needs, and say for each problem the one command that mends it.
 
     Makes no model request. Exits with the status that a call would have failed with.
     """
     try:
-        codex = open_codex(home, codex_home, codex_bin)
+        codex = open_codex(where)
         with waiting("looking…"):
             checks = [_python(), *_look(codex)]
     except ConfigurationError as error:
@@ -91,6 +90,7 @@ def _look(codex: AsyncCodex) -> list[_Check]:
         checks.append(home)
         if home.state != "fail":
             checks.append(_account(codex))
+            checks += _sign_ins(settings)
     checks += [_environment(settings), _metrics(settings)]
     return checks
 
@@ -149,7 +149,9 @@ def _account(codex: AsyncCodex) -> _Check:
 
     try:
         account = call(codex.account)
-        return _Check("account", "ok", f"{account.kind}, plan {account.plan}")
+        whose = f", with the token of {codex.settings.external.name}" if codex.settings.external else ""
+        what = f"plan {account.plan}" if account.plan else "each call is billed"
+        return _Check("account", "ok", f"{account.kind}, {what}{whose}")
     except AccountCheckError as error:
         return _Check("network", "fail", error.message, "check HTTPS_PROXY and CODEX_CA_CERTIFICATE", error.exit_status)
     except CodexOAuthError as error:
@@ -157,6 +159,29 @@ def _account(codex: AsyncCodex) -> _Check:
         return _Check("account", "fail", finding or error.message, mend if finding else None, error.exit_status)
     except TimeoutError:
         return _Check("network", "fail", "the account service did not answer in time", "check HTTPS_PROXY", 5)
+
+
+def _sign_ins(settings: Settings) -> list[_Check]:
+    from codex_oauth.account import copies, other_stores
+    from codex_oauth.config import environment
+
+    others = other_stores(environment())
+    copied = copies(settings, others)
+    checks = [
+        _Check(
+            "sign-in",
+            "warn",
+            f"{copy.ours.file} and {copy.other.file} ({copy.other.owner}) hold the same refresh token, which is good "
+            "for one use: whichever is refreshed first ends the other's sign-in",
+            "codex-oauth login",
+        )
+        for copy in copied
+    ]
+    alone = [store for store in others if all(store != copy.other for copy in copied)]
+    if alone:
+        found = ", ".join(f"{store.owner} ({store.file})" for store in alone)
+        checks.append(_Check("sign-in", "ok", f"{found}: signed in by themselves, and not used here"))
+    return checks
 
 
 def _environment(settings: Settings) -> _Check:

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 if TYPE_CHECKING:
     from codex_oauth.client import AsyncCodex
 
-__all__ = ("call_options", "home_options", "open_codex")
-
-F = TypeVar("F", bound=Callable[..., Any])
+__all__ = ("Where", "call_options", "home_options", "open_codex")
 
 
-def home_options(command: F) -> F:
-    """Which home, and which codex."""
+class Where(NamedTuple):
+    """Which home, and which codex, as the command line named them."""
+
+    home: Path | None = None
+    codex_home: Path | None = None
+    profile: str | None = None
+    codex_bin: Path | None = None
+
+
+def home_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Which home, and which codex: given to the command as `where`."""
+
+    @wraps(command)
+    def collected(*args: Any, **options: Any) -> None:
+        where = Where(**{name: options.pop(name) for name in Where._fields})
+        command(*args, where=where, **options)
+
     for option in (
         click.option(
             "--codex-bin",
@@ -34,12 +48,13 @@ def home_options(command: F) -> F:
             type=click.Path(path_type=Path),
             help="Another place for the managed CODEX_HOME.  [env: CODEX_OAUTH_HOME]",
         ),
+        click.option("--profile", metavar="NAME", help="Another account, with a home of its own."),
     ):
-        command = option(command)
-    return command
+        collected = option(collected)
+    return collected
 
 
-def call_options(command: F) -> F:
+def call_options(command: Callable[..., None]) -> Callable[..., None]:
     """How a call is made."""
     for option in (
         click.option(
@@ -52,7 +67,7 @@ def call_options(command: F) -> F:
     return home_options(command)
 
 
-def open_codex(home: Path | None, codex_home: Path | None, codex_bin: Path | None) -> AsyncCodex:
+def open_codex(where: Where) -> AsyncCodex:
     """The client that the options describe; warnings about a home of the user's own go to stderr as plain lines."""
     import warnings
 
@@ -63,4 +78,4 @@ def open_codex(home: Path | None, codex_home: Path | None, codex_bin: Path | Non
         say(f"codex-oauth: {message}")
 
     warnings.showwarning = show
-    return AsyncCodex(home=home, codex_home=codex_home, codex_bin=codex_bin)
+    return AsyncCodex(home=where.home, codex_home=where.codex_home, profile=where.profile, codex_bin=where.codex_bin)

@@ -18,8 +18,9 @@ from codex_oauth.errors import CodexOAuthError, OutputValidationError, ProcessEr
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.status import Status
 
-__all__ = ("call", "console", "explain", "folded", "printable", "say", "styled", "to_json", "waiting")
+__all__ = ("Waiting", "call", "console", "explain", "folded", "printable", "say", "styled", "to_json", "waiting")
 
 T = TypeVar("T")
 
@@ -85,16 +86,28 @@ def explain(error: CodexOAuthError) -> str:
     return "\n".join(lines)
 
 
+class Waiting:
+    """A spinner that may be stopped before its block is left."""
+
+    def __init__(self, status: Status | None) -> None:
+        self._status = status
+
+    def stop(self) -> None:
+        """Take it off the screen."""
+        if self._status is not None:
+            self._status.stop()
+
+
 @contextmanager
-def waiting(what: str) -> Generator[None]:
+def waiting(what: str) -> Generator[Waiting]:
     """A spinner on stderr while something takes time; nothing where stderr is no terminal."""
     if not sys.stderr.isatty():
-        yield
+        yield Waiting(None)
         return
     from rich.console import Console
 
-    with Console(stderr=True, highlight=False).status(what):
-        yield
+    with Console(stderr=True, highlight=False).status(what) as status:
+        yield Waiting(status)
 
 
 def call(make: Callable[[], Awaitable[T]]) -> T:

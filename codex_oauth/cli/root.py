@@ -23,7 +23,11 @@ _COMMANDS: Final = {
     "completion": "Print the shell's completion script.",
     "demo": "Show the main job on a built-in stand-in, without an account.",
     "doctor": "Say what is wrong, and the command that mends it.",
+    "limits": "Show how much of the plan is used.",
+    "login": "Sign in: a browser, a device code, or an API key for a profile.",
+    "logout": "Sign out.",
     "models": "List the models, and the one that would be used.",
+    "profiles": "List the accounts that have a home here.",
     "status": "Say who would pay, and from which home.",
 }
 

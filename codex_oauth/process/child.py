@@ -195,6 +195,7 @@ def spawn(spec: CommandSpec) -> Child:
             bufsize=0,
             # Its own session, so that a terminal's Ctrl-C reaches us alone and we end it in order.
             start_new_session=True,
+            pass_fds=spec.inherit,
         )
     except FileNotFoundError as error:
         raise CodexNotFoundError(f"{error.filename or program}: no such program or folder") from error

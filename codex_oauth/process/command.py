@@ -20,14 +20,20 @@ class CommandSpec:
         env: The whole environment.
         cwd: The folder it runs in.
         grace: Seconds between asking it to end and killing it.
+        inherit: Descriptors that it inherits and keeps open as long as it runs; not on Windows.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(repr=False)
     cwd: Path
     grace: int = KILL_GRACE
+    inherit: tuple[int, ...] = ()
 
 
-def app_server_command(*, codex: Path, home: Path, inherited: Mapping[str, str], cwd: Path) -> CommandSpec:
+def app_server_command(
+    *, codex: Path, home: Path, inherited: Mapping[str, str], cwd: Path, inherit: tuple[int, ...] = ()
+) -> CommandSpec:
     """The command for `codex app-server` on a home."""
-    return CommandSpec(argv=(str(codex), "app-server"), env={**inherited, "CODEX_HOME": str(home)}, cwd=cwd)
+    return CommandSpec(
+        argv=(str(codex), "app-server"), env={**inherited, "CODEX_HOME": str(home)}, cwd=cwd, inherit=inherit
+    )

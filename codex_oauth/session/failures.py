@@ -42,7 +42,7 @@ from codex_oauth.errors import (
 from codex_oauth.redaction import cleaned
 from codex_oauth.types import as_object
 
-__all__ = ("RateLimits", "account_failure", "error_info", "turn_failure")
+__all__ = ("RateLimits", "account_failure", "error_info", "refresh_refusal", "refused_sign_in", "turn_failure")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,7 @@ def turn_failure(
         case "usageLimitExceeded":
             return _usage(raw, message, name, limits)
         case "unauthorized":
-            text = f"the sign-in is no longer accepted: {message} The command for it: {sign_in}"
-            return ReauthenticationRequired(text, reason=_reason(raw))
+            return refused_sign_in(_reason(raw), sign_in)
         case "rateLimitExceeded":
             return RateLimitedError(message, codex_error_info=name, http_status=status)
         case "responseTooManyFailedAttempts" if status == 429:
@@ -184,12 +183,46 @@ def _other(raw: str, message: str, name: str | None, model: str | None) -> TurnE
     return TurnFailedError(message, codex_error_info=name)
 
 
-def account_failure(error: RpcError, *, sign_in: str) -> CodexOAuthError:
-    """The exception for a refused `account/read`; `sign_in` is the command that signs in on the home."""
+def account_failure(error: RpcError, *, sign_in: str, stderr: str = "") -> CodexOAuthError:
+    """The exception for a refused `account/read`.
+
+    Args:
+        error: The refusal.
+        sign_in: The command that signs in on the home.
+        stderr: What codex wrote beside it: why a refresh failed is said nowhere else.
+    """
     # -32603 with this text: codex asked the account service first, and got no answer that it could use.
     if "workspace routing discovery" not in error.message:
         return error
-    if "(401)" in error.message:
+    if "(401)" in error.message and "Failed to refresh token" not in stderr:
         return ReauthenticationRequired(f"the sign-in of this home is no longer accepted; sign in again: {sign_in}")
-    # The service could not be reached, or failed. That is not the same as signed out.
-    return AccountCheckError(f"the account service could not be asked who would pay: {cleaned(error.message)}")
+    # The service could not be reached, or failed, or an expired token could not be refreshed just now. None of that is
+    # signed out.
+    what = "an expired token could not be refreshed" if "(401)" in error.message else "no answer"
+    return AccountCheckError(
+        f"the account service could not be asked who would pay: {what}: {cleaned(error.message)}; call again"
+    )
+
+
+def refresh_refusal(stderr: str) -> ReauthenticationReason | None:
+    """Why the service refused to refresh, in what codex wrote to stderr; None where it did not."""
+    refused = _REFUSED.findall(stderr)
+    return _reason(refused[-1]) if refused else None
+
+
+def refused_sign_in(reason: ReauthenticationReason, sign_in: str) -> ReauthenticationRequired:
+    """The error for a sign-in whose refresh was refused; `sign_in` is the command that signs in."""
+    return ReauthenticationRequired(
+        f"the sign-in of this home is no longer accepted: {_WORDS[reason]}; sign in again: {sign_in}",
+        reason=reason,
+        refused=True,
+    )
+
+
+_REFUSED: Final = re.compile(r"access token could not be refreshed[^\n]*")
+_WORDS: Final[Mapping[str, str]] = {
+    "expired": "its refresh token has expired",
+    "reused": "its refresh token was already used, most likely by a copy of it",
+    "revoked": "it was revoked",
+    "other": "the service refused to refresh it",
+}

@@ -71,7 +71,8 @@ class Router:
 
     @contextmanager
     def open(self, thread_id: str) -> Generator[Route]:
-        """A route for a thread. Open it before the request that makes it speak, or its first words are lost."""
+        """A route for a thread, or for a method that is about none, such as `account/login/completed`. Open it before
+        the request that makes it speak, or its first words are lost."""
         route = Route()
         if self._end is not None:
             route.end(self._end)
@@ -83,9 +84,9 @@ class Router:
                 del self._routes[thread_id]
 
     def deliver(self, method: str, params: Mapping[str, Any]) -> bool:
-        """Hand a notification to its thread's route; False if it has none."""
+        """Hand a notification to the route of its thread or method; False if it has none."""
         thread_id = params.get("threadId")
-        route = self._routes.get(thread_id) if isinstance(thread_id, str) else None
+        route = self._routes.get(thread_id if isinstance(thread_id, str) else method)
         if route is None:
             return False
         route.put(Notification(method, params, time.perf_counter()))

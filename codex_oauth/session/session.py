@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -14,41 +13,45 @@ import anyio.lowlevel
 
 from codex_oauth.errors import (
     CodexOAuthError,
+    CredentialRejectedError,
     ForeignInstructionsError,
     RpcError,
     WrongAccountError,
 )
 from codex_oauth.events import Observer, PhaseReached
 from codex_oauth.jsonrpc import Dispatcher, PendingResponse, crashed
-from codex_oauth.process import Child, CommandSpec, spawn
+from codex_oauth.process import Child, spawn
 from codex_oauth.protocol import (
+    ACCOUNT_LOGIN_START,
+    ACCOUNT_RATE_LIMITS_READ,
     ACCOUNT_READ,
+    CHATGPT_AUTH_TOKENS_REFRESH,
     INITIALIZE,
     INITIALIZED,
     MODEL_LIST,
     THREAD_START,
     THREAD_UNSUBSCRIBE,
 )
-from codex_oauth.session.failures import RateLimits, account_failure
-from codex_oauth.session.gate import read_account, require_plan
+from codex_oauth.session.failures import RateLimits, account_failure, refresh_refusal, refused_sign_in
+from codex_oauth.session.gate import read_account, require_wallet
+from codex_oauth.session.limits import limits_of
 from codex_oauth.session.replies import decline
 from codex_oauth.session.request import Thread, TurnRequest, TurnResult, ignore
 from codex_oauth.session.router import Router
+from codex_oauth.session.server import PROVIDER, Server, thread_params
+from codex_oauth.session.storm import INTERVAL, RefreshStorm
 from codex_oauth.session.turn import run_turn
 from codex_oauth.transport import StdioTransport
-from codex_oauth.types import Account, Model, as_object
+from codex_oauth.types import Account, Limits, Model, as_object
 from codex_oauth.version import __version__
 
 if TYPE_CHECKING:
-    from codex_oauth.protocol import ThreadStartParams, ThreadStartResponse
+    from codex_oauth.protocol import GetAccountResponse, ThreadStartParams, ThreadStartResponse
 
-__all__ = ("Server", "Session", "open_session")
+__all__ = ("Session", "open_session")
 
 _CLIENT_NAME: Final = "codex_oauth"
 # It becomes the `originator` header: our own name, never that of a first-party client.
-
-_PROVIDER: Final = "openai"
-"""The built-in provider: the only one that a ChatGPT plan pays for."""
 
 _SILENCED: Final = [
     "remoteControl/status/changed",
@@ -71,26 +74,6 @@ _STUCK: Final = 5.0
 """Seconds that an interrupted turn may take to end before its process is given up. 6 ms were measured."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
-    """An app-server to start.
-
-    Attributes:
-        command: The process.
-        cwd: The folder that threads are told; empty, and our own.
-        sign_in: The command that signs in on its home, for error messages.
-        signed_in: Whether the home holds a ChatGPT sign-in. If not, nothing is sent before the account is known.
-        first: The turn that it is started for, whose thread can be asked for at once.
-        meanwhile: Work of the caller's own that is done while the app-server starts, which takes it some 50 ms.
-    """
-
-    command: CommandSpec
-    sign_in: str
-    signed_in: bool
-    first: TurnRequest | None = field(default=None, repr=False)
-    meanwhile: Callable[[], None] | None = None
-
-
 class Session:
     """A running app-server that has said who it is and who pays. Made by `open_session`.
 
@@ -111,9 +94,10 @@ class Session:
         self._suspects: set[str] = set()
         self._running = 0
         self._retired = False
+        self._fault: CodexOAuthError | None = None
         self.router = Router()
         self.dispatcher = Dispatcher(
-            StdioTransport(child), on_notification=self._notified, on_request=decline, on_end=self._connection_ended
+            StdioTransport(child), on_notification=self._notified, on_request=self._asked, on_end=self._connection_ended
         )
         self.account = Account(kind="unknown")
         self.codex_version: str | None = None
@@ -121,18 +105,23 @@ class Session:
 
     @property
     def usable(self) -> bool:
-        """Whether another call may be made on it: it runs, and no turn of it has been told to stop and does not."""
-        return not self.dispatcher.closed and not self._suspects
+        """Whether another call may be made on it: it runs, is not retired, and no turn of it has been told to stop and
+        does not."""
+        return not self.dispatcher.closed and not self._retired and not self._suspects
 
     async def wait_ended(self) -> None:
         """Wait until the app-server is gone, or is retired and has nothing left to do."""
         await self._ended.wait()
 
-    async def handshake(self, observer: Observer) -> None:
+    async def handshake(self, observer: Observer, *, gate: bool = True) -> None:
         """Say hello, and find out who pays. What can be asked at once is.
 
+        Args:
+            observer: Told when each is done.
+            gate: Whether the account matters; not for a sign-in, which is about to change it.
+
         Raises:
-            AccountError: Nobody's plan would pay.
+            AccountError: The wanted account would not pay.
             RpcError, ProtocolError, ServerCrashedError: The app-server cannot be talked to.
         """
         server, dispatcher = self._server, self.dispatcher
@@ -144,10 +133,15 @@ class Session:
             },
         )
         dispatcher.notify(INITIALIZED)
-        who = dispatcher.send(ACCOUNT_READ, {})
+        if server.tokens is not None and gate:
+            # In memory only: the app-server writes nothing of it.
+            await dispatcher.request(
+                ACCOUNT_LOGIN_START, {"type": "chatgptAuthTokens", **await server.tokens.current()}
+            )
+        who = dispatcher.send(ACCOUNT_READ, {}) if gate else None
         if server.first is not None and server.signed_in:
             # Only with a sign-in: starting a thread opens a connection to the model's service.
-            params = _thread_params(server, server.first)
+            params = thread_params(server, server.first)
             self._ahead = (params, self._send_thread_start(params))
         if server.meanwhile is not None:
             await anyio.lowlevel.checkpoint()  # what was sent goes out first
@@ -155,17 +149,42 @@ class Session:
         agent = (await hello.result())["userAgent"]
         self.codex_version = agent.split("/", 1)[-1].split(" ", 1)[0] or None
         observer(PhaseReached("initialize", time.perf_counter(), codex_version=self.codex_version))
+        if who is not None:
+            self.account = await self._who_pays(who)
+            observer(PhaseReached("account", time.perf_counter(), account=self.account))
+
+    async def read_account(self, *, refresh: bool = False) -> Account:
+        """Ask again who pays, after a sign-in, or to have the token refreshed.
+
+        Raises:
+            AccountError: The wanted account would not.
+        """
+        self.account = await self._who_pays(self.dispatcher.send(ACCOUNT_READ, {"refreshToken": refresh}))
+        return self.account
+
+    async def _who_pays(self, who: PendingResponse[GetAccountResponse]) -> Account:
+        server = self._server
         try:
             answer = await who.result()
         except RpcError as error:
-            raise account_failure(error, sign_in=server.sign_in) from error
-        self.account = require_plan(
-            read_account(answer),
+            raise account_failure(error, sign_in=server.sign_in, stderr=await self._stderr()) from error
+        account = read_account(answer)
+        if account is None and server.signed_in and (refused := refresh_refusal(await self._stderr())):
+            raise refused_sign_in(refused, server.sign_in)
+        return require_wallet(
+            account,
+            wallet=server.wallet,
             sign_in=server.sign_in,
             was_signed_in=server.signed_in,
             sign_in_matters=answer["requiresOpenaiAuth"],
         )
-        observer(PhaseReached("account", time.perf_counter(), account=self.account))
+
+    async def _stderr(self) -> str:
+        # The one place where codex says why a refresh failed. The conversation is over, so it is ended for its last
+        # words.
+        self._child.close_stdin()
+        await self._child.last_words()
+        return self._child.stderr_tail
 
     async def run(self, request: TurnRequest) -> TurnResult:
         """Run a turn, on a new thread unless the request names one.
@@ -173,6 +192,8 @@ class Session:
         Raises what `run_turn` raises, and ForeignInstructionsError.
         """
         self._running += 1
+        if self._running == 1 and self._server.auth_file is not None:
+            self._tasks.start_soon(self._watch_sign_in, RefreshStorm(self._server.auth_file))
         try:
             thread = request.thread or await self.start_thread(request)
             try:
@@ -194,7 +215,7 @@ class Session:
             WrongAccountError: The request would go to another provider.
             RpcError, ProtocolError, ServerCrashedError: It could not be started.
         """
-        params = _thread_params(self._server, request)
+        params = thread_params(self._server, request)
         ahead, self._ahead = self._ahead, None
         if ahead is not None and ahead[0] != params:
             ahead[1].abandon()
@@ -213,7 +234,7 @@ class Session:
             raise ForeignInstructionsError(
                 f"the app-server would add {', '.join(sources)} to the prompt; move it away", sources=sources
             )
-        if answer["modelProvider"] != _PROVIDER:
+        if answer["modelProvider"] != PROVIDER:
             raise WrongAccountError(
                 f"the home's configuration sends requests to {answer['modelProvider']!r}, where no ChatGPT plan pays",
                 account=answer["modelProvider"],
@@ -234,6 +255,18 @@ class Session:
         # The end of a suspected turn would not be told any more. It is let go of once it has ended.
         if thread.id not in self._suspects:
             self.dispatcher.post(THREAD_UNSUBSCRIBE, {"threadId": thread.id})
+
+    async def read_limits(self) -> Limits:
+        """What the plan has left.
+
+        Raises:
+            WrongAccountError: An API key pays, which has no such limits.
+        """
+        if self.account.kind != "chatgpt":
+            raise WrongAccountError(
+                "limits are those of a plan; this profile pays for each call with an API key", account=self.account.kind
+            )
+        return limits_of(await self.dispatcher.request(ACCOUNT_RATE_LIMITS_READ, None))
 
     async def models(self) -> tuple[Model, ...]:
         """Every model that the app-server lists, hidden ones included."""
@@ -292,14 +325,31 @@ class Session:
             return
         await self._child.stop(patience=STOP_PATIENCE)
 
+    async def _watch_sign_in(self, storm: RefreshStorm) -> None:
+        # There is no word of it on the connection, and the file has no event that every system has.
+        while self._running and not self.dispatcher.closed:
+            await anyio.sleep(INTERVAL)
+            if storm.look():
+                self._fault = CredentialRejectedError(
+                    "the service refuses every token that codex gets for this sign-in, and codex goes on refreshing; "
+                    f"it was stopped. If that lasts, sign in again: {self.sign_in}",
+                    http_status=401,
+                )
+                await self._child.stop(patience=STOP_PATIENCE)
+
     def _notified(self, method: str, params: Mapping[str, Any]) -> None:
         if method == "account/rateLimits/updated" and isinstance(params.get("rateLimits"), dict):
             # Read without a check of its shape: a fault here would end the read loop, and with it every other call.
             self.limits = self.limits.updated(params["rateLimits"])
         self.router.deliver(method, params)
 
+    async def _asked(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        if method == CHATGPT_AUTH_TOKENS_REFRESH.name and self._server.tokens is not None:
+            return await self._server.tokens.renewed()
+        return await decline(method, params)
+
     def _connection_ended(self, fault: CodexOAuthError | None) -> CodexOAuthError:
-        error = fault or crashed(self._child.returncode, self._child.stderr_tail)
+        error = self._fault or fault or crashed(self._child.returncode, self._child.stderr_tail)
         self.router.end(error)
         self._ended.set()
         return error
@@ -307,13 +357,14 @@ class Session:
 
 @asynccontextmanager
 async def open_session(
-    server: Server, observer: Observer = ignore, *, patience: float = STOP_PATIENCE
+    server: Server, observer: Observer = ignore, *, gate: bool = True, patience: float = STOP_PATIENCE
 ) -> AsyncGenerator[Session]:
     """Start an app-server, and end it on leaving.
 
     Args:
         server: What to start.
         observer: Told when the process runs, has answered, and has said who pays.
+        gate: Whether the wanted account has to be there.
         patience: Seconds that ending it may take; after that a watchdog ends it.
 
     Raises:
@@ -329,7 +380,7 @@ async def open_session(
                 tasks.start_soon(child.drain_stderr)
                 tasks.start_soon(session.dispatcher.run)
                 try:
-                    await session.handshake(observer)
+                    await session.handshake(observer, gate=gate)
                     yield session
                 finally:
                     # While the read loop still runs, so that the child can write what it has to say and go.
@@ -343,26 +394,3 @@ async def open_session(
             raise failure
     finally:
         await child.stop(patience=patience)
-
-
-def _thread_params(server: Server, request: TurnRequest) -> ThreadStartParams:
-    params: ThreadStartParams = {
-        # Empty, not absent: absent means codex's own prompt of 21,769 characters, empty means no message at all.
-        "baseInstructions": request.instructions or "",
-        "cwd": str(server.command.cwd),
-        # A home of the user's own may name a provider that another wallet pays for.
-        "modelProvider": _PROVIDER,
-        # No environment: nothing that a tool could run in, and no text about one.
-        "environments": [],
-        # Nothing about it is written to disk.
-        "ephemeral": True,
-        "approvalPolicy": "never",
-        "sandbox": "read-only",
-    }
-    if request.model is not None:
-        params["model"] = request.model
-    if request.effort is not None:
-        # `turn/start` names it too, and decides. Here it makes the thread's prewarmed request equal to the turn's,
-        # which then sends only what is new.
-        params["config"] = {"model_reasoning_effort": request.effort}
-    return params

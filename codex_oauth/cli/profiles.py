@@ -1,0 +1,59 @@
+"""`codex-oauth profiles`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from codex_oauth.account import profiles
+from codex_oauth.cli.output import console, printable, to_json
+from codex_oauth.config import load_settings
+
+if TYPE_CHECKING:
+    from codex_oauth.account import Profile
+
+__all__ = ("command",)
+
+
+@click.command("profiles")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
+def command(as_json: bool) -> None:
+    """List the accounts that have a home here.
+
+    A call uses the first one, unless it names another with --profile. Nothing chooses between them by itself.
+    """
+    found = profiles(load_settings())
+    if as_json:
+        to_json([_described(profile) for profile in found])
+        return
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("profile", "pays with", "signed in", "home"):
+        table.add_column(heading, overflow="fold")
+    for profile in found:
+        table.add_row(
+            profile.name or "(none named)",
+            "an API key, billed" if profile.wallet == "apiKey" else "a ChatGPT plan",
+            _signed_in(profile),
+            escape(printable(str(profile.home))),
+        )
+    console().print(table)
+
+
+def _signed_in(profile: Profile) -> str:
+    if profile.sign_in is None:
+        return "no"
+    return f"yes, plan {printable(profile.sign_in.plan)}" if profile.sign_in.plan else "yes"
+
+
+def _described(profile: Profile) -> dict[str, object]:
+    return {
+        "profile": profile.name,
+        "wallet": profile.wallet,
+        "signed_in": profile.sign_in is not None,
+        "plan": profile.sign_in and profile.sign_in.plan,
+        "home": str(profile.home),
+    }

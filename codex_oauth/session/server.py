@@ -1,0 +1,81 @@
+"""What to start, and what a thread on it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, Protocol
+
+from codex_oauth.process import CommandSpec
+from codex_oauth.session.request import TurnRequest
+
+if TYPE_CHECKING:
+    from codex_oauth.protocol import ChatgptAuthTokensRefreshResponse, ThreadStartParams
+
+__all__ = ("PROVIDER", "Server", "TokenSource", "thread_params")
+
+PROVIDER: Final = "openai"
+"""The built-in provider: the only one that a ChatGPT plan pays for."""
+
+
+class TokenSource(Protocol):
+    """Whoever owns the token, where that is neither codex nor the home: an access token, its account and its plan."""
+
+    async def current(self) -> ChatgptAuthTokensRefreshResponse:
+        """The token to begin with."""
+        ...
+
+    async def renewed(self) -> ChatgptAuthTokensRefreshResponse:
+        """Another one: the service has refused the last."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """An app-server to start.
+
+    Attributes:
+        command: The process.
+        sign_in: The command that signs in on its home, for error messages.
+        signed_in: Whether the home holds a sign-in of the wanted kind. If not, nothing is sent before the account is
+            known.
+        wallet: The kind of account that may pay: a ChatGPT plan, or the API key of a profile of its own.
+        auth_file: The home's sign-in, which codex rewrites with every refresh.
+        tokens: Gives the token, instead of the home's sign-in.
+        first: The turn that it is started for, whose thread can be asked for at once.
+        meanwhile: Work of the caller's own that is done while the app-server starts, which takes it some 50 ms.
+    """
+
+    command: CommandSpec
+    sign_in: str
+    signed_in: bool
+    wallet: Literal["chatgpt", "apiKey"] = "chatgpt"
+    auth_file: Path | None = None
+    tokens: TokenSource | None = field(default=None, repr=False)
+    first: TurnRequest | None = field(default=None, repr=False)
+    meanwhile: Callable[[], None] | None = None
+
+
+def thread_params(server: Server, request: TurnRequest) -> ThreadStartParams:
+    """What `thread/start` is sent with for a turn."""
+    params: ThreadStartParams = {
+        # Empty, not absent: absent means codex's own prompt of 21,769 characters, empty means no message at all.
+        "baseInstructions": request.instructions or "",
+        "cwd": str(server.command.cwd),
+        # A home of the user's own may name a provider that another wallet pays for.
+        "modelProvider": PROVIDER,
+        # No environment: nothing that a tool could run in, and no text about one.
+        "environments": [],
+        # Nothing about it is written to disk.
+        "ephemeral": True,
+        "approvalPolicy": "never",
+        "sandbox": "read-only",
+    }
+    if request.model is not None:
+        params["model"] = request.model
+    if request.effort is not None:
+        # `turn/start` names it too, and decides. Here it makes the thread's prewarmed request equal to the turn's,
+        # which then sends only what is new.
+        params["config"] = {"model_reasoning_effort": request.effort}
+    return params
