@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from . import pages
+from .api import Api
+from .certificates import API_HOST
 from .http1 import HttpConnection
 from .inference import Inference
-from .messages import HttpResponse, Request, Route
+from .limits import usage
+from .messages import HttpResponse, Request, Route, error_body
 from .oauth import AuthServer
 from .recording import Recording
 from .tokens import Account, TokenAuthority, TokenRejectedError
@@ -19,21 +22,29 @@ Responder: TypeAlias = Route | Callable[[Request], Route | None]
 
 
 class Backend:
-    """Answers the requests of both hosts, overrides first."""
+    """Answers the requests of all hosts, overrides first."""
 
-    def __init__(self, recording: Recording, tokens: TokenAuthority, auth: AuthServer, inference: Inference) -> None:
+    def __init__(
+        self, recording: Recording, tokens: TokenAuthority, auth: AuthServer, inference: Inference, api: Api
+    ) -> None:
         self.models: list[Mapping[str, Any]] = []
         self.overrides: dict[str, Responder] = {}
         self._recording = recording
         self._tokens = tokens
         self._auth = auth
         self._inference = inference
+        self._api = api
 
     async def handle(self, request: Request, http: HttpConnection) -> None:
         """Answers one request on its connection."""
         override = self._override(request)
         if override is not None:
             await http.answer(override)
+        elif request.host == API_HOST:
+            await self._api.handle(request, http)
+        elif (request.method, request.path) == ("GET", "/codex/open-app"):
+            # Where codex sends the browser at the end of a sign-in with `useHostedLoginSuccessPage`.
+            await http.answer(pages.notice("You are signed in", "You may close this page and go back to Codex."))
         elif request.host == "auth.openai.com":
             await http.answer(await self._auth.answer(request))
         else:
@@ -56,19 +67,12 @@ class Backend:
         try:
             account = self._tokens.authenticate(request.bearer)
         except TokenRejectedError as rejected:
-            error = {
-                "message": f"{rejected.message} Please try signing in again.",
-                "type": "invalid_request_error",
-                "code": rejected.code,
-                "param": None,
-            }
-            await http.answer(HttpResponse(401, {"error": error, "status": 401}))
+            error = error_body(rejected.code, f"{rejected.message} Please try signing in again.")
+            await http.answer(HttpResponse(401, {**error, "status": 401}))
             return
         match request.method, request.path:
-            case "POST", "/backend-api/codex/responses":
-                await self._inference.post(request, http)
-            case "GET", "/backend-api/codex/responses" if request.headers.get("upgrade", "").lower() == "websocket":
-                await self._inference.upgrade(request, http)
+            case _, "/backend-api/codex/responses":
+                await self._inference.serve(request, http)
             case "GET", "/backend-api/codex/models":
                 await http.answer(HttpResponse(200, {"models": list(self.models)}))
             case "GET", "/backend-api/wham/accounts/check":
@@ -76,40 +80,12 @@ class Backend:
             case "GET", "/backend-api/wham/settings/user":
                 await http.answer(HttpResponse(200, {}))
             case "GET", "/backend-api/wham/usage":
-                await http.answer(HttpResponse(200, self._usage(account)))
+                await http.answer(HttpResponse(200, usage(account.plan, self._inference.rate_limits)))
             case _:
                 await http.answer(_NOT_FOUND)
 
-    def _usage(self, account: Account) -> dict[str, Any]:
-        limits = self._inference.rate_limits
-        if limits is None:
-            return {"plan_type": account.plan, "rate_limit": None, "credits": None}
-        weekly = limits.weekly_used_percent
-        full = max(limits.used_percent, weekly or 0.0) >= 100
-        return {
-            "plan_type": account.plan,
-            "rate_limit": {
-                "allowed": not full,
-                "limit_reached": full,
-                "primary_window": _window(limits.used_percent, limits.window_minutes, limits.resets_in),
-                "secondary_window": None
-                if weekly is None
-                else _window(weekly, limits.weekly_window_minutes, limits.weekly_resets_in),
-            },
-            "credits": None,
-        }
-
 
 _NOT_FOUND = HttpResponse(404, {"detail": "Not Found"})
-
-
-def _window(used_percent: float, minutes: int, resets_in: float) -> dict[str, Any]:
-    return {
-        "used_percent": round(used_percent),
-        "limit_window_seconds": minutes * 60,
-        "reset_after_seconds": int(resets_in),
-        "reset_at": int(time.time() + resets_in),
-    }
 
 
 def _accounts(account: Account) -> dict[str, Any]:

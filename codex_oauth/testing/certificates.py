@@ -9,21 +9,26 @@ from typing import Final, NamedTuple
 
 import trustme
 
-__all__ = ["HOSTS", "Certificates", "certificates"]
+__all__ = ["API_HOST", "HOSTS", "Certificates", "certificates"]
 
 HOSTS: Final = ("chatgpt.com", "auth.openai.com")
-"""The names the stand-in answers for; a connection to any other is refused."""
+"""The names every stand-in answers for."""
+
+API_HOST: Final = "api.openai.com"
+"""The name that only a stand-in with API keys answers for."""
 
 
 class Certificates(NamedTuple):
-    """What a server of `HOSTS` and its clients need.
+    """What a server of these names and its clients need.
 
     Attributes:
         authority: The authority's certificate as PEM; its key never leaves the process.
+        leaf: The server's own certificate as PEM, for a client that trusts a key instead of an authority.
         server: The server's side of TLS.
     """
 
     authority: bytes
+    leaf: bytes
     server: ssl.SSLContext
 
 
@@ -41,7 +46,8 @@ def certificates() -> Certificates:
 @functools.cache
 def _make() -> Certificates:
     authority = trustme.CA(organization_name="Loopback ChatGPT")
+    leaf = authority.issue_cert(*HOSTS, API_HOST)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     # pyOpenSSL, the other thing that could be configured here, need not be installed and then has no type.
-    authority.issue_cert(*HOSTS).configure_cert(server)  # pyright: ignore[reportUnknownMemberType]
-    return Certificates(authority.cert_pem.bytes(), server)
+    leaf.configure_cert(server)  # pyright: ignore[reportUnknownMemberType]
+    return Certificates(authority.cert_pem.bytes(), leaf.cert_chain_pems[0].bytes(), server)

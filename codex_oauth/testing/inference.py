@@ -8,7 +8,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, cast
 
+from .certificates import API_HOST
 from .http1 import HttpConnection
+from .limits import limits_event, limits_headers
 from .messages import HttpResponse, ModelRequest, Request
 from .recording import Recording
 from .replies import Empty, HttpError, RateLimits, Reply, Usage
@@ -46,8 +48,16 @@ class Inference:
         self._script = script
         self._serial = itertools.count(1)
 
-    async def post(self, request: Request, http: HttpConnection) -> None:
-        """Answers `POST /backend-api/codex/responses`."""
+    async def serve(self, request: Request, http: HttpConnection) -> None:
+        """Answers its endpoint, under whichever address: a POST, or the upgrade to a WebSocket."""
+        if request.method == "POST":
+            await self._post(request, http)
+        elif request.method == "GET" and request.headers.get("upgrade", "").lower() == "websocket":
+            await self._upgrade(request, http)
+        else:
+            await http.answer(HttpResponse(405, {"detail": "Method Not Allowed"}))
+
+    async def _post(self, request: Request, http: HttpConnection) -> None:
         try:
             body = _object(request.body)
         except ValueError:
@@ -58,12 +68,11 @@ class Inference:
             await http.answer(HttpResponse(400, {"detail": "Input must be a list"}))
             return
         model_request = ModelRequest("sse", body, len(request.body), False, context, request, request.at)
-        outlet = _ServerSentEvents(http, self._limits_headers())
+        outlet = _ServerSentEvents(http, limits_headers(self._limits(request)))
         await self._answer(model_request, outlet)
         await outlet.finish()
 
-    async def upgrade(self, request: Request, http: HttpConnection) -> None:
-        """Answers the WebSocket upgrade and every frame that comes after it."""
+    async def _upgrade(self, request: Request, http: HttpConnection) -> None:
         if not self.websocket:
             await http.answer(HttpResponse(426, {"detail": "Upgrade Required"}))
             return
@@ -101,7 +110,7 @@ class Inference:
         prewarm = body.get("generate") is False
         size = len(frame.encode())
         model_request = ModelRequest("websocket", body, size, prewarm, context, request, time.monotonic())
-        outlet.rate_limits = None if prewarm else self.rate_limits
+        outlet.rate_limits = None if prewarm else self._limits(request)
         response_id, output = await self._answer(model_request, outlet)
         said[response_id] = [*context, *output]
 
@@ -145,23 +154,9 @@ class Inference:
             self._recording.error(error)
             return HttpError(500, {"error": {"type": "server_error", "message": "the scripted reply raised"}})
 
-    def _limits_headers(self) -> dict[str, str]:
-        limits = self.rate_limits
-        if limits is None:
-            return {}
-        now = time.time()
-        headers = {
-            "x-codex-primary-used-percent": str(limits.used_percent),
-            "x-codex-primary-window-minutes": str(limits.window_minutes),
-            "x-codex-primary-reset-at": str(int(now + limits.resets_in)),
-        }
-        if limits.weekly_used_percent is not None:
-            headers |= {
-                "x-codex-secondary-used-percent": str(limits.weekly_used_percent),
-                "x-codex-secondary-window-minutes": str(limits.weekly_window_minutes),
-                "x-codex-secondary-reset-at": str(int(now + limits.weekly_resets_in)),
-            }
-        return headers
+    def _limits(self, request: Request) -> RateLimits | None:
+        """How much of the plan is used, where it is a plan that pays."""
+        return None if request.host == API_HOST else self.rate_limits
 
 
 class _ServerSentEvents:
@@ -200,7 +195,7 @@ class _WebSocketEvents:
 
     async def event(self, data: dict[str, Any]) -> None:
         if self.rate_limits is not None and data["type"] == "response.created":
-            await self._socket.send(json.dumps(_limits_event(self.rate_limits)))
+            await self._socket.send(json.dumps(limits_event(self.rate_limits)))
         await self._socket.send(json.dumps(data))
 
     async def refuse(self, error: HttpError) -> None:
@@ -214,25 +209,6 @@ class _WebSocketEvents:
 
 def _without_output(response_id: str) -> Iterator[Step]:
     return render(Empty(Usage(input_tokens=0, output_tokens=0)), response_id)
-
-
-def _limits_event(limits: RateLimits) -> dict[str, Any]:
-    now = time.time()
-    windows: dict[str, Any] = {
-        "primary": {
-            "used_percent": limits.used_percent,
-            "window_minutes": limits.window_minutes,
-            "reset_at": int(now + limits.resets_in),
-        },
-        "secondary": None,
-    }
-    if limits.weekly_used_percent is not None:
-        windows["secondary"] = {
-            "used_percent": limits.weekly_used_percent,
-            "window_minutes": limits.weekly_window_minutes,
-            "reset_at": int(now + limits.weekly_resets_in),
-        }
-    return {"type": "codex.rate_limits", "rate_limits": windows}
 
 
 def _bad_request(code: str, text: str, param: str | None = None) -> HttpError:

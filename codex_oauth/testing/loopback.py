@@ -5,26 +5,26 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from .backend import Backend, Responder
-from .certificates import certificates
+from .answers import Answers
+from .api import Api
+from .backend import Backend
+from .certificates import API_HOST, HOSTS, certificates
 from .inference import Inference
 from .proxy import Proxy
 from .recorded import Recorded
 from .recording import Recording
-from .replies import RateLimits
-from .script import Answer, Script
+from .script import Script
 from .sign_ins import SignIns
 from .tokens import Account
 
 __all__ = ["LoopbackChatGPT"]
 
 
-class LoopbackChatGPT(SignIns, Recorded):
+class LoopbackChatGPT(SignIns, Answers, Recorded):
     """ChatGPT's backend on 127.0.0.1, for the unmodified `codex` binary to talk to without a network or an account.
 
     It runs in a thread of its own, so that it serves synchronous code, asyncio, trio and subprocesses alike. Every
@@ -43,6 +43,7 @@ class LoopbackChatGPT(SignIns, Recorded):
         account_id: Their ChatGPT account id.
         websocket: False answers the WebSocket upgrade with 426, so that the client uses POST and SSE.
         latency: Seconds before every model answer.
+        api_keys: The keys that `api.openai.com` takes. Without any, the default, that host is refused like all others.
     """
 
     def __init__(
@@ -53,15 +54,18 @@ class LoopbackChatGPT(SignIns, Recorded):
         account_id: str = "acc_1",
         websocket: bool = True,
         latency: float = 0.0,
+        api_keys: tuple[str, ...] = (),
     ) -> None:
-        SignIns.__init__(self, Account(account_id, email, plan), self._port)
-        Recorded.__init__(self, Recording())
-        self._script = Script()
-        self._inference = Inference(self._recording, self._script)
-        self._inference.websocket = websocket
-        self._inference.latency = latency
-        self._backend = Backend(self._recording, self._tokens, self._auth, self._inference)
-        self._proxy = Proxy(self._recording, self._backend.handle)
+        recording, script = Recording(), Script()
+        inference = Inference(recording, script)
+        Recorded.__init__(self, recording)
+        SignIns.__init__(self, Account(account_id, email, plan), api_keys, recording, self._port)
+        api = Api(api_keys, inference)
+        Answers.__init__(self, script, inference, Backend(recording, self._tokens, self._auth, inference, api))
+        self.websocket = websocket
+        self.latency = latency
+        hosts = (*HOSTS, API_HOST) if api_keys else HOSTS
+        self._proxy = Proxy(recording, hosts, self._backend.handle)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped: asyncio.Event | None = None
         self._thread: threading.Thread | None = None
@@ -172,76 +176,7 @@ class LoopbackChatGPT(SignIns, Recorded):
             raise RuntimeError("the LoopbackChatGPT is not started")
         return self._listening_on
 
-    # --- what it answers ---------------------------------------------------------------------------------------------
-
-    @property
-    def default(self) -> Answer:
-        """The reply when nothing is queued: a value of the requested schema, or else an echo, until it is set."""
-        return self._script.default
-
-    @default.setter
-    def default(self, answer: Answer) -> None:
-        self._script.default = answer
-
-    @property
-    def pending(self) -> int:
-        """How many queued replies were not asked for yet."""
-        return len(self._script)
-
-    def script(self, *replies: Answer) -> None:
-        """Queues replies: each model request takes one, a prewarm takes none.
-
-        A callable is given the request and returns the reply. It runs in the stand-in's thread and must not block;
-        what it raises is kept in `errors`. A client that retries takes the next reply for each attempt.
-        """
-        self._script.add(*replies)
-
-    def respond(self, path: str, responder: Responder | None) -> None:
-        """Answers every request for `path` with `responder` instead of the stand-in's own answer.
-
-        A callable is given the request, so that it may tell methods apart, and returns None to leave a request to the
-        stand-in. `HANG` and `DROP` give no answer at all. None in place of a responder takes an override back.
-        """
-        if responder is None:
-            self._backend.overrides.pop(path, None)
-        else:
-            self._backend.overrides[path] = responder
-
-    @property
-    def websocket(self) -> bool:
-        """Whether new WebSocket upgrades are accepted; otherwise they are answered with 426."""
-        return self._inference.websocket
-
-    @websocket.setter
-    def websocket(self, accepted: bool) -> None:
-        self._inference.websocket = accepted
-
-    @property
-    def latency(self) -> float:
-        """Seconds before every model answer."""
-        return self._inference.latency
-
-    @latency.setter
-    def latency(self, seconds: float) -> None:
-        self._inference.latency = seconds
-
-    @property
-    def rate_limits(self) -> RateLimits | None:
-        """What is reported beside each model answer and on the usage page; None, the default, reports nothing."""
-        return self._inference.rate_limits
-
-    @rate_limits.setter
-    def rate_limits(self, limits: RateLimits | None) -> None:
-        self._inference.rate_limits = limits
-
-    @property
-    def models(self) -> list[Mapping[str, Any]]:
-        """The entries of `GET /backend-api/codex/models`, none at first. Only asked for without a pinned catalogue."""
-        return self._backend.models
-
-    @models.setter
-    def models(self, entries: Iterable[Mapping[str, Any]]) -> None:
-        self._backend.models = list(entries)
+    # --- what happens to it ------------------------------------------------------------------------------------------
 
     @property
     def offline(self) -> bool:

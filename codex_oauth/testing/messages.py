@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, cast
+from urllib.parse import parse_qsl
 
-__all__ = ["DROP", "HANG", "HttpResponse", "ModelRequest", "NoResponse", "Request", "Route"]
+__all__ = ["DROP", "HANG", "HttpResponse", "ModelRequest", "NoResponse", "Request", "Route", "error_body"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class Request:
     """One HTTP request, as it arrived inside the TLS tunnel.
 
     Attributes:
-        host: The host of the tunnel, `chatgpt.com` or `auth.openai.com`.
+        host: The host of the tunnel: `chatgpt.com`, `auth.openai.com`, or `api.openai.com` where API keys are given.
         method: Upper-case method.
         path: The path without its query.
         query: The query's parameters, the last value of each.
@@ -27,8 +28,9 @@ class Request:
     host: str
     method: str
     path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
+    # What may hold a code or a token has no place in a log or in a failed assertion.
+    query: Mapping[str, str] = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     at: float
 
@@ -40,6 +42,17 @@ class Request:
             ValueError: The body is not JSON.
         """
         return json.loads(self.body)
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The parameters in the body, a form or a JSON object; none where it is something else."""
+        if self.headers.get("content-type", "").startswith("application/json"):
+            try:
+                value = self.json
+            except ValueError:
+                return {}
+            return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+        return dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
 
     @property
     def bearer(self) -> str | None:
@@ -149,3 +162,8 @@ DROP: Final = NoResponse(drop=True)
 """Close the connection without an answer."""
 
 Route: TypeAlias = HttpResponse | NoResponse
+
+
+def error_body(code: str | None, message: str) -> dict[str, Any]:
+    """The body of a refusal, as all of the service's hosts word it."""
+    return {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}

@@ -1,4 +1,4 @@
-"""`auth.openai.com`: signing in with a browser or a device code, and refreshing."""
+"""`auth.openai.com`: signing in with a browser or a device code, the pages for it, and refreshing."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import base64
 import hashlib
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
-from urllib.parse import parse_qsl, urlencode
+from typing import Any
+from urllib.parse import urlencode
 
-from .messages import HttpResponse, Request
+from . import pages
+from .messages import HttpResponse, Request, error_body
+from .recording import Recording
 from .tokens import Account, RefreshRefusedError, TokenAuthority, Tokens
 
 __all__ = ["AuthServer"]
@@ -38,12 +40,14 @@ class _Device:
 class AuthServer:
     """The routes of the sign-in host. `person` is asked who signs in when a browser or a device does."""
 
-    def __init__(self, tokens: TokenAuthority, person: Callable[[], Account]) -> None:
+    def __init__(self, tokens: TokenAuthority, person: Callable[[], Account], recording: Recording) -> None:
+        self.consent_page = False
         self.refresh_delay = 0.0
         self.device_interval = 1
         self.api_key: str | None = None
         self._tokens = tokens
         self._person = person
+        self._recording = recording
         self._lock = threading.Lock()
         self._serial = itertools.count(1)
         self._grants: dict[str, _Grant] = {}
@@ -53,18 +57,24 @@ class AuthServer:
         """The answer to one request."""
         match request.method, request.path:
             case "GET", "/oauth/authorize":
-                return self._authorize(request)
+                return self._authorize(request.query, None if self.consent_page else "continue")
+            case "POST", "/oauth/authorize":
+                return self._authorize(request.query, request.fields.get("decision"))
+            case "GET", "/codex/device":
+                return pages.device()
+            case "POST", "/codex/device":
+                return self._device_page(request.fields)
             case "POST", "/oauth/token":
-                return await self._token(_fields(request))
+                return await self._token(request.fields)
             case "POST", "/oauth/revoke":
-                self._tokens.revoke_refresh(str(_fields(request).get("token", "")))
+                self._tokens.revoke_refresh(str(request.fields.get("token", "")))
                 return HttpResponse(200, {})
             case "POST", "/api/accounts/deviceauth/usercode":
                 return self._user_code()
             case "POST", "/api/accounts/deviceauth/token":
-                return self._poll(_fields(request))
+                return self._poll(request.fields)
             case _:
-                return HttpResponse(404, _error("not_found", f"no {request.method} {request.path}"))
+                return HttpResponse(404, error_body("not_found", f"no {request.method} {request.path}"))
 
     def decide_device(self, user_code: str, account: Account | None) -> None:
         """Approves a device code for an account, or denies it with None.
@@ -84,36 +94,55 @@ class AuthServer:
         with self._lock:
             return tuple(self._devices)
 
-    def _authorize(self, request: Request) -> HttpResponse:
-        query = request.query
+    def _authorize(self, query: Mapping[str, str], decision: str | None) -> HttpResponse:
+        """Goes back to the program with what the person has decided, or asks where that is not known yet."""
         missing = [name for name in ("client_id", "redirect_uri", "state", "code_challenge") if not query.get(name)]
         if missing or query.get("response_type") != "code" or query.get("code_challenge_method") != "S256":
-            return HttpResponse(400, _error("invalid_request", f"missing or unusable: {missing}"))
-        code = self._grant(self._person(), query["code_challenge"])
-        location = f"{query['redirect_uri']}?{urlencode({'code': code, 'state': query['state']})}"
+            return HttpResponse(400, error_body("invalid_request", f"missing or unusable: {missing}"))
+        match decision:
+            case None:
+                return pages.consent(self._person().email)
+            case "continue":
+                result = {"code": self._grant(self._person(), query["code_challenge"])}
+            case _:
+                result = {"error": "access_denied"}
+        location = f"{query['redirect_uri']}?{urlencode({**result, 'state': query['state']})}"
         return HttpResponse(302, headers={"location": location})
 
-    async def _token(self, fields: dict[str, Any]) -> HttpResponse:
+    def _device_page(self, fields: Mapping[str, Any]) -> HttpResponse:
+        """Does what the person has decided on the page for device codes, and tells of it."""
+        typed, person = str(fields.get("user_code", "")).strip(), self._person()
+        approved = fields.get("decision") == "approve"
+        try:
+            self.decide_device(typed.upper(), person if approved else None)
+        except LookupError:
+            return pages.device(unknown=typed)
+        if approved:
+            return pages.notice("Approved", f"Codex is being signed in as {person.email}. You may close this page.")
+        return pages.notice("Denied", "Codex is not signed in. You may close this page.")
+
+    async def _token(self, fields: Mapping[str, Any]) -> HttpResponse:
         match fields.get("grant_type"):
             case "authorization_code":
                 with self._lock:
                     grant = self._grants.pop(str(fields.get("code", "")), None)
                 if grant is None or _challenge(str(fields.get("code_verifier", ""))) != grant.challenge:
-                    return HttpResponse(400, _error("invalid_grant", "the code or its verifier is not right"))
+                    return HttpResponse(400, error_body("invalid_grant", "the code or its verifier is not right"))
                 return _tokens_response(self._tokens.issue(grant.account))
             case "refresh_token":
                 try:
                     tokens = self._tokens.refresh(str(fields.get("refresh_token", "")))
-                    response = _tokens_response(tokens)
+                    outcome, response = "granted", _tokens_response(tokens)
                 except RefreshRefusedError as refused:
-                    response = HttpResponse(401, _error(refused.code, refused.message))
+                    outcome, response = refused.code, HttpResponse(401, error_body(refused.code, refused.message))
+                self._recording.refresh(outcome)
                 # After the rotation: a client that gives up meanwhile has lost its old token, as with the service.
                 await asyncio.sleep(self.refresh_delay)
                 return response
             case "urn:ietf:params:oauth:grant-type:token-exchange" if self.api_key is not None:
                 return HttpResponse(200, {"access_token": self.api_key, "token_type": "Bearer"})
             case other:
-                return HttpResponse(400, _error("unsupported_grant_type", f"no grant type {other!r}"))
+                return HttpResponse(400, error_body("unsupported_grant_type", f"no grant type {other!r}"))
 
     def _user_code(self) -> HttpResponse:
         with self._lock:
@@ -124,15 +153,15 @@ class AuthServer:
         body = {"device_auth_id": device_auth_id, "user_code": user_code, "interval": str(self.device_interval)}
         return HttpResponse(200, body)
 
-    def _poll(self, fields: dict[str, Any]) -> HttpResponse:
+    def _poll(self, fields: Mapping[str, Any]) -> HttpResponse:
         with self._lock:
             device = self._devices.get(str(fields.get("user_code", "")))
         if device is None or device.device_auth_id != fields.get("device_auth_id"):
-            return HttpResponse(400, _error("invalid_request", "no such device code"))
+            return HttpResponse(400, error_body("invalid_request", "no such device code"))
         if device.denied:
-            return HttpResponse(400, _error("access_denied", "the person has declined"))
+            return HttpResponse(400, error_body("access_denied", "the person has declined"))
         if device.account is None:
-            return HttpResponse(403, _error("authorization_pending", "the person has not decided yet"))
+            return HttpResponse(403, error_body("authorization_pending", "the person has not decided yet"))
         verifier = f"verifier-{device.device_auth_id}"
         challenge = _challenge(verifier)
         code = self._grant(device.account, challenge)
@@ -144,17 +173,6 @@ class AuthServer:
             code = f"ac-{next(self._serial)}"
             self._grants[code] = _Grant(account, challenge)
         return code
-
-
-def _fields(request: Request) -> dict[str, Any]:
-    """The parameters of a POST, which come as a form or as JSON."""
-    if request.headers.get("content-type", "").startswith("application/json"):
-        try:
-            value = request.json
-        except ValueError:
-            return {}
-        return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-    return dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
 def _challenge(verifier: str) -> str:
@@ -169,7 +187,3 @@ def _tokens_response(tokens: Tokens) -> HttpResponse:
         "token_type": "Bearer",
     }
     return HttpResponse(200, body)
-
-
-def _error(code: str, message: str) -> dict[str, Any]:
-    return {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}

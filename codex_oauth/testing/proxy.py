@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from urllib.parse import urlsplit
 
 import h11
 
-from .certificates import HOSTS, certificates
+from .certificates import certificates
 from .http1 import HttpConnection
 from .messages import HttpResponse, Request
 from .recording import Recording
@@ -21,10 +21,11 @@ Handler = Callable[[Request, HttpConnection], Awaitable[None]]
 
 
 class Proxy:
-    """Tunnels connections for `HOSTS` to a handler of HTTP requests, and refuses all others."""
+    """Tunnels connections for its hosts to a handler of HTTP requests, and refuses all others."""
 
-    def __init__(self, recording: Recording, handler: Handler) -> None:
+    def __init__(self, recording: Recording, hosts: Collection[str], handler: Handler) -> None:
         self.offline = False
+        self._hosts = hosts
         self._recording = recording
         self._handler = handler
         self._streams = set[Stream]()
@@ -79,7 +80,7 @@ class Proxy:
             # A plain `http://` request for a proxy to forward: the whole address stands in the target.
             authority = urlsplit(authority).netloc
         host, _, port = authority.partition(":")
-        allowed = event.method == b"CONNECT" and host in HOSTS and port == "443"
+        allowed = event.method == b"CONNECT" and host in self._hosts and port == "443"
         self._recording.connection(host, refused=not allowed)
         if self.offline:
             stream.abort()

@@ -19,7 +19,7 @@ class Recorded:
 
     @property
     def requests(self) -> tuple[Request, ...]:
-        """Every HTTP request of both hosts, WebSocket upgrades among them."""
+        """Every HTTP request of all hosts, WebSocket upgrades among them."""
         return self._recording.requests
 
     @property
@@ -31,6 +31,19 @@ class Recorded:
     def prewarms(self) -> tuple[ModelRequest, ...]:
         """The frames that only prepare a WebSocket for a later request."""
         return tuple(request for request in self._recording.model_requests if request.prewarm)
+
+    @property
+    def refresh_requests(self) -> tuple[Request, ...]:
+        """Every request for new tokens in exchange for a refresh token, whatever came of it."""
+        return tuple(request for request in self._recording.requests if _is_refresh(request))
+
+    @property
+    def refresh_outcomes(self) -> Counter[str]:
+        """How refreshes ended: `granted`, or the service's code for why not, e.g. `refresh_token_reused`.
+
+        Counted when it is decided, which a `refresh_delay` does not defer. What `respond` answers is not among them.
+        """
+        return self._recording.refreshes
 
     @property
     def connections(self) -> Counter[str]:
@@ -94,3 +107,8 @@ class Recorded:
     def _seen(self) -> str:
         paths = Counter(f"{request.method} {request.host}{request.path}" for request in self.requests)
         return ", ".join(f"{count} x {path}" for path, count in paths.items()) or "no requests"
+
+
+def _is_refresh(request: Request) -> bool:
+    place = (request.host, request.method, request.path)
+    return place == ("auth.openai.com", "POST", "/oauth/token") and request.fields.get("grant_type") == "refresh_token"

@@ -21,6 +21,7 @@ class Recording:
         self._model_requests: list[ModelRequest] = []
         self._connections = Counter[str]()
         self._refused = Counter[str]()
+        self._refreshes = Counter[str]()
         self._errors: list[Exception] = []
         self._answering = 0
         self._peak_answering = 0
@@ -45,6 +46,11 @@ class Recording:
     def refused(self) -> Counter[str]:
         with self._changed:
             return Counter(self._refused)
+
+    @property
+    def refreshes(self) -> Counter[str]:
+        with self._changed:
+            return Counter(self._refreshes)
 
     @property
     def errors(self) -> tuple[Exception, ...]:
@@ -76,6 +82,11 @@ class Recording:
             self._connections[host] += 1
             if refused:
                 self._refused[host] += 1
+            self._changed.notify_all()
+
+    def refresh(self, outcome: str) -> None:
+        with self._changed:
+            self._refreshes[outcome] += 1
             self._changed.notify_all()
 
     def error(self, error: Exception) -> None:
@@ -113,6 +124,7 @@ class Recording:
             self._model_requests.clear()
             self._connections.clear()
             self._refused.clear()
+            self._refreshes.clear()
             self._errors.clear()
             self._peak_answering = self._answering
             self._changed.notify_all()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from .browser import follow
 from .certificates import certificates
 from .oauth import AuthServer
+from .recording import Recording
 from .tokens import Account, RefreshRefusal, TokenAuthority, is_made_up
 
 __all__ = ["SignIns"]
@@ -20,12 +21,14 @@ __all__ = ["SignIns"]
 class SignIns:
     """Accounts, their tokens, and the person in front of the browser."""
 
-    def __init__(self, account: Account, proxy_port: Callable[[], int]) -> None:
+    def __init__(
+        self, account: Account, api_keys: Iterable[str], recording: Recording, proxy_port: Callable[[], int]
+    ) -> None:
         self._account = account
         self._proxy_port = proxy_port
         self._tokens = TokenAuthority()
-        self._keys = set[str]()
-        self._auth = AuthServer(self._tokens, lambda: self._account)
+        self._keys = set(api_keys)
+        self._auth = AuthServer(self._tokens, lambda: self._account, recording)
 
     def sign_in(
         self,
@@ -64,7 +67,9 @@ class SignIns:
         self._write_auth(Path(codex_home), content)
 
     def sign_in_with_api_key(self, codex_home: str | os.PathLike[str], key: str = "sk-loopback") -> None:
-        """Writes an `auth.json` of an API key: the wrong wallet, whose host the stand-in refuses and counts.
+        """Writes an `auth.json` of an API key: the other wallet, which pays at `api.openai.com`.
+
+        Without `api_keys` the stand-in refuses and counts its host; with them, it refuses a key that is none of them.
 
         Raises:
             FileExistsError: The folder holds somebody's real sign-in, which would be lost.
@@ -109,6 +114,15 @@ class SignIns:
             LookupError: The code was never given out.
         """
         self._auth.decide_device(user_code, None)
+
+    @property
+    def consent_page(self) -> bool:
+        """Whether a browser sign-in asks its person first; False, the default, goes straight back to the program."""
+        return self._auth.consent_page
+
+    @consent_page.setter
+    def consent_page(self, shown: bool) -> None:
+        self._auth.consent_page = shown
 
     @property
     def device_interval(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import secrets
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -105,7 +106,10 @@ class TokenAuthority:
                 "https://api.openai.com/profile": {"email": account.email, "email_verified": True},
             }
             access = _unsigned_jwt(claims)
-            tokens = Tokens(_unsigned_jwt({**claims, "aud": ["loopback"]}), access, f"rt-{serial}")
+            # Unlike any other stand-in's, as the service's are: a client may remember one.
+            tokens = Tokens(
+                _unsigned_jwt({**claims, "aud": ["loopback"]}), access, f"rt-{serial}-{secrets.token_hex(8)}"
+            )
             self._accounts[access] = (account, now + life)
             self._refresh[tokens.refresh_token] = account
         return tokens

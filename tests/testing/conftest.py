@@ -8,9 +8,12 @@ import pytest
 from codex_cli_bin import bundled_codex_path
 
 from codex_oauth.testing import LoopbackChatGPT
+from tests.chromium import chromium
 
 from .app_server import AppServer, copy_home, make_home
 from .web import Web
+
+__all__ = ["chromium"]
 
 StartCodex = Callable[[], AppServer]
 

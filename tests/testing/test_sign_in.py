@@ -22,10 +22,6 @@ pytestmark = pytest.mark.timeout(60)
 StartCodex = Callable[[], AppServer]
 
 
-def refreshes(chatgpt: LoopbackChatGPT) -> int:
-    return sum(request.path == "/oauth/token" for request in chatgpt.requests)
-
-
 def test_a_signed_in_home_is_accepted_and_names_its_plan(
     chatgpt: LoopbackChatGPT, codex_home: Path, start_codex: StartCodex
 ) -> None:
@@ -37,7 +33,7 @@ def test_a_signed_in_home_is_accepted_and_names_its_plan(
     assert status["account"]["planType"] == "pro"
     assert status["account"]["email"] == "someone@example.com"
     assert status["workspaceRouting"]["chatgptAccountId"] == "acc_7"
-    assert refreshes(chatgpt) == 0
+    assert chatgpt.refresh_requests == ()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no mode bits")
@@ -98,6 +94,9 @@ def test_a_refresh_gives_out_a_new_token_and_uses_up_the_old_one(
     form = f"grant_type=refresh_token&refresh_token={before['refresh_token']}".encode()
     again = web.request("POST", "/oauth/token", form, host="auth.openai.com")
     assert (again.status, again.json["error"]["code"]) == (401, "refresh_token_reused")
+    assert chatgpt.refresh_outcomes == {"granted": 1, "refresh_token_reused": 1}
+    assert [request.fields["refresh_token"] for request in chatgpt.refresh_requests] == [before["refresh_token"]] * 2
+    assert before["refresh_token"] not in repr(chatgpt.refresh_requests)
 
 
 def test_an_expired_token_is_refreshed_before_anything_else(
@@ -109,7 +108,7 @@ def test_an_expired_token_is_refreshed_before_anything_else(
 
     assert codex.turn(codex.start_thread(), "hi").text == "You said: hi"
     assert chatgpt.requests[0].path == "/oauth/token"
-    assert refreshes(chatgpt) == 1
+    assert len(chatgpt.refresh_requests) == 1
 
 
 def test_a_late_refresh_has_used_up_the_old_token_already(
@@ -118,12 +117,13 @@ def test_a_late_refresh_has_used_up_the_old_token_already(
     chatgpt.sign_in(codex_home)
     codex = start_codex()
     chatgpt.refresh_delay = 0.2
+    used_up = read_auth(codex_home)["tokens"]["refresh_token"]
     before = time.monotonic()
 
     codex.call("account/read", {"refreshToken": True})
 
     assert time.monotonic() - before >= 0.2
-    assert read_auth(codex_home)["tokens"]["refresh_token"] != "rt-1"
+    assert read_auth(codex_home)["tokens"]["refresh_token"] != used_up
 
 
 def test_a_change_of_plan_shows_after_the_next_refresh(
@@ -142,7 +142,7 @@ def test_revoked_tokens_are_refreshed_once_and_the_turn_completes(codex: AppServ
     chatgpt.revoke_access_tokens()
 
     assert codex.turn(codex.start_thread(), "hi").text == "You said: hi"
-    assert refreshes(chatgpt) == 1
+    assert len(chatgpt.refresh_requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -203,6 +203,7 @@ def test_a_device_is_signed_in_once_its_person_approves(
     chatgpt.approve_device(login["userCode"], plan="pro")
 
     assert codex.wait_for("account/login/completed")["success"] is True
+    assert chatgpt.refresh_requests == ()
     assert codex.call("account/read", {})["account"]["planType"] == "pro"
     assert codex.turn(codex.start_thread(), "hi").text == "You said: hi"
     assert read_auth(codex_home)["tokens"]["refresh_token"].startswith("rt-")

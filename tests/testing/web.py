@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 from contextlib import ExitStack
+from email.message import Message
 from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -19,6 +20,7 @@ from codex_oauth.testing import LoopbackChatGPT
 class Answer(NamedTuple):
     status: int
     body: bytes
+    headers: Message
 
     @property
     def json(self) -> Any:
@@ -58,21 +60,22 @@ class Web:
         connection = self.connection(host)
         connection.request(method, path, body, headers or {})
         response = connection.getresponse()
-        return Answer(response.status, response.read())
+        return Answer(response.status, response.read(), response.headers)
 
-    def websocket(self, token: str) -> ClientConnection:
+    def websocket(self, token: str, address: str = "wss://chatgpt.com/backend-api/codex/responses") -> ClientConnection:
+        host = urlsplit(address).netloc
         proxy = urlsplit(self._chatgpt.proxy_url)
         assert proxy.hostname is not None
         assert proxy.port is not None
         plain = self._open.enter_context(socket.create_connection((proxy.hostname, proxy.port), timeout=10))
-        plain.sendall(b"CONNECT chatgpt.com:443 HTTP/1.1\r\nHost: chatgpt.com:443\r\n\r\n")
+        plain.sendall(f"CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n\r\n".encode())
         reply = b""
         while b"\r\n\r\n" not in reply:
             reply += plain.recv(1)
         assert b" 200 " in reply
         return self._open.enter_context(
             connect(
-                "wss://chatgpt.com/backend-api/codex/responses",
+                address,
                 sock=plain,
                 ssl=ssl.create_default_context(cafile=self._chatgpt.ca_file),
                 additional_headers={"authorization": f"Bearer {token}"},
