@@ -13,12 +13,11 @@ from urllib.parse import urlsplit
 
 import pytest
 import zstandard
-from websockets.sync.client import ClientConnection
 
 from codex_oauth.testing import DROP, HANG, Cut, Hang, HttpResponse, LoopbackChatGPT, Request, Text
 
 from .app_server import AppServer
-from .web import Web, access_token
+from .web import Web, WebSocket, access_token
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -37,7 +36,7 @@ def bearer(token: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def model(web: Web, token: str) -> ClientConnection:
+def model(web: Web, token: str) -> WebSocket:
     return web.websocket(token)
 
 
@@ -46,7 +45,7 @@ def create(text: str, **more: object) -> str:
     return json.dumps({"type": "response.create", "model": "m", "input": [item], **more})
 
 
-def events(model: ClientConnection) -> list[dict[str, Any]]:
+def events(model: WebSocket) -> list[dict[str, Any]]:
     """Everything up to the end of one response."""
     received: list[dict[str, Any]] = []
     while not received or received[-1]["type"] not in ("response.completed", "error"):
@@ -163,7 +162,7 @@ def test_a_route_can_hang_until_its_client_goes_or_drop_it(
     assert web.request("GET", "/backend-api/wham/settings/user", headers=bearer).status == 200
 
 
-def test_a_prewarm_takes_no_reply_and_has_no_output(chatgpt: LoopbackChatGPT, model: ClientConnection) -> None:
+def test_a_prewarm_takes_no_reply_and_has_no_output(chatgpt: LoopbackChatGPT, model: WebSocket) -> None:
     chatgpt.script(Text("kept"))
 
     model.send(create("hi", generate=False))
@@ -173,7 +172,7 @@ def test_a_prewarm_takes_no_reply_and_has_no_output(chatgpt: LoopbackChatGPT, mo
     assert (len(chatgpt.prewarms), len(chatgpt.model_requests)) == (1, 0)
 
 
-def test_a_connection_knows_its_own_responses_only(web: Web, token: str, model: ClientConnection) -> None:
+def test_a_connection_knows_its_own_responses_only(web: Web, token: str, model: WebSocket) -> None:
     model.send(create("one"))
     first = events(model)[-1]["response"]["id"]
     model.send(create("two", previous_response_id=first))
@@ -191,7 +190,7 @@ def test_a_connection_knows_its_own_responses_only(web: Web, token: str, model: 
 @pytest.mark.parametrize(
     "frame", ["not json", "[]", '{"type": "response.create", "input": "hi"}', '{"type": "response.nonsense"}']
 )
-def test_a_frame_that_makes_no_sense_is_refused_and_the_connection_goes_on(model: ClientConnection, frame: str) -> None:
+def test_a_frame_that_makes_no_sense_is_refused_and_the_connection_goes_on(model: WebSocket, frame: str) -> None:
     model.send(frame)
     assert events(model)[0]["status"] == 400
 
@@ -199,7 +198,7 @@ def test_a_frame_that_makes_no_sense_is_refused_and_the_connection_goes_on(model
     assert events(model)[-1]["type"] == "response.completed"
 
 
-def test_a_hanging_answer_is_given_up_for_the_next_request(chatgpt: LoopbackChatGPT, model: ClientConnection) -> None:
+def test_a_hanging_answer_is_given_up_for_the_next_request(chatgpt: LoopbackChatGPT, model: WebSocket) -> None:
     chatgpt.script(Hang(), Text("next"))
     model.send(create("one"))
     assert json.loads(model.recv(timeout=10))["type"] == "response.created"
@@ -219,7 +218,7 @@ def test_the_latency_comes_before_every_answer(chatgpt: LoopbackChatGPT, web: We
     assert time.monotonic() - before >= 0.05
 
 
-def test_a_message_in_pieces_is_one_request(chatgpt: LoopbackChatGPT, model: ClientConnection) -> None:
+def test_a_message_in_pieces_is_one_request(chatgpt: LoopbackChatGPT, model: WebSocket) -> None:
     text = create("x" * 3_000_000)
     model.send(text[start : start + 100_000] for start in range(0, len(text), 100_000))
     events(model)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import socket
 import ssl
+from collections.abc import Iterable
 from contextlib import ExitStack
 from email.message import Message
 from http.client import HTTPSConnection
@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
-from websockets.sync.client import ClientConnection, connect
+import anyio
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from websockets.asyncio.client import ClientConnection, connect
 
 from codex_oauth.testing import LoopbackChatGPT
 
@@ -25,6 +27,25 @@ class Answer(NamedTuple):
     @property
     def json(self) -> Any:
         return json.loads(self.body)
+
+
+class WebSocket:
+    """A connection of an event loop in a thread: a TLS socket that one thread reads while another one writes is not
+    safe before Python 3.13.1, and the blocking client of `websockets` now and then waited for ever."""
+
+    def __init__(self, connection: ClientConnection, portal: BlockingPortal) -> None:
+        self._connection = connection
+        self._portal = portal
+
+    def send(self, message: str | Iterable[str]) -> None:
+        self._portal.call(self._connection.send, message)
+
+    def recv(self, timeout: float) -> str | bytes:
+        async def receive() -> str | bytes:
+            with anyio.fail_after(timeout):
+                return await self._connection.recv()
+
+        return self._portal.call(receive)
 
 
 class Web:
@@ -62,26 +83,16 @@ class Web:
         response = connection.getresponse()
         return Answer(response.status, response.read(), response.headers)
 
-    def websocket(self, token: str, address: str = "wss://chatgpt.com/backend-api/codex/responses") -> ClientConnection:
-        host = urlsplit(address).netloc
-        proxy = urlsplit(self._chatgpt.proxy_url)
-        assert proxy.hostname is not None
-        assert proxy.port is not None
-        plain = self._open.enter_context(socket.create_connection((proxy.hostname, proxy.port), timeout=10))
-        plain.sendall(f"CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n\r\n".encode())
-        reply = b""
-        while b"\r\n\r\n" not in reply:
-            reply += plain.recv(1)
-        assert b" 200 " in reply
-        return self._open.enter_context(
-            connect(
-                address,
-                sock=plain,
-                ssl=ssl.create_default_context(cafile=self._chatgpt.ca_file),
-                additional_headers={"authorization": f"Bearer {token}"},
-                max_size=None,
-            )
+    def websocket(self, token: str, address: str = "wss://chatgpt.com/backend-api/codex/responses") -> WebSocket:
+        portal = self._open.enter_context(start_blocking_portal())
+        connecting = connect(
+            address,
+            proxy=self._chatgpt.proxy_url,
+            ssl=ssl.create_default_context(cafile=self._chatgpt.ca_file),
+            additional_headers={"authorization": f"Bearer {token}"},
+            max_size=None,
         )
+        return WebSocket(self._open.enter_context(portal.wrap_async_context_manager(connecting)), portal)
 
 
 def access_token(codex_home: Path) -> str:
