@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -53,6 +52,8 @@ def refusal_of(settings: Settings, sign_in: SignIn) -> Refusal | None:
 
 def note_refusal(settings: Settings, sign_in: SignIn, reason: ReauthenticationReason) -> None:
     """Remember that this sign-in's refresh token was refused. A note that cannot be written is left out."""
+    import tempfile
+
     path = sidecar(settings, "refused.json")
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -38,6 +38,7 @@ from codex_oauth.errors import (
     UsageLimitError,
     UsageLimitReachedError,
     WorkspaceCreditsError,
+    WrongAccountError,
 )
 from codex_oauth.redaction import cleaned
 from codex_oauth.types import as_object
@@ -191,6 +192,10 @@ def account_failure(error: RpcError, *, sign_in: str, stderr: str = "") -> Codex
         sign_in: The command that signs in on the home.
         stderr: What codex wrote beside it: why a refresh failed is said nowhere else.
     """
+    if "selected workspace missing" in error.message:
+        return WrongAccountError(
+            "the token is not for the account that it was given with; check the account's id", account="another account"
+        )
     # -32603 with this text: codex asked the account service first, and got no answer that it could use.
     if "workspace routing discovery" not in error.message:
         return error

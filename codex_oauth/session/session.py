@@ -345,7 +345,13 @@ class Session:
 
     async def _asked(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         if method == CHATGPT_AUTH_TOKENS_REFRESH.name and self._server.tokens is not None:
-            return await self._server.tokens.renewed()
+            try:
+                return await self._server.tokens.renewed()
+            except CodexOAuthError as error:
+                # codex would go on asking for a while, and then know no more than that it is unauthorized.
+                self._fault = error
+                self._tasks.start_soon(self._child.stop)
+                raise RpcError("there is no other token") from error
         return await decline(method, params)
 
     def _connection_ended(self, fault: CodexOAuthError | None) -> CodexOAuthError:
