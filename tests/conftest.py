@@ -27,6 +27,7 @@ def clean_environment() -> dict[str, str]:
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("CODEX", "OPENAI", "XDG_", "PYTHON"))
+        and name not in ("COLUMNS", "LINES")  # a terminal's own size counts
         and not name.endswith("_API_KEY")
         and not name.lower().endswith("_proxy")
     }

@@ -86,16 +86,19 @@ def _is_something_else(file: Path) -> bool:
 
 
 def _append(file: Path, line: bytes, limit: int, *, alone: bool) -> bool:
+    # Two that rename at once would drop a generation too many: who is not alone goes over the limit instead, within
+    # bounds, and leaves the renaming to the next that is.
+    room = limit if alone else 2 * limit
     for _ in range(2):
         with _opened(file) as descriptor:
             size = os.fstat(descriptor).st_size
-            if not size or size + len(line) <= limit:
+            if not size or size + len(line) <= room:
                 # A write that was cut off, by a full disk or a loss of power, stays a bad line of its own.
                 whole = not size or _last_byte(descriptor) == b"\n"
                 data = line if whole else b"\n" + line
                 return os.write(descriptor, data) == len(data)
         if not alone:
-            break  # two that rename at once would drop a generation too many
+            break
         file.replace(_rotated(file))  # closed by now: Windows renames no open file
     return False
 

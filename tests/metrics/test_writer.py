@@ -82,7 +82,7 @@ def test_many_processes_lose_tear_and_repeat_no_line(tmp_path: Path, limit: int)
             "metrics.jsonl.1",
             "metrics.jsonl.lock",
         ]
-        assert all(size <= limit for size in sizes)
+        assert all(size <= 2 * limit for size in sizes), "only who did not get the lock in time goes over the limit"
         assert sizes[0] > limit - 2 * LINE, "it was set aside because it was full, and only then"
         # What a writer's last lines are is in one of the two generations, without a gap.
         for number in range(writers):

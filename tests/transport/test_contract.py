@@ -25,7 +25,8 @@ OpenEcho: TypeAlias = Callable[..., AbstractAsyncContextManager[Transport]]
 
 
 def command(folder: Path, *argv: str) -> CommandSpec:
-    return CommandSpec(argv=argv, env={"PATH": os.defpath}, cwd=folder)
+    # Some of these do not end by themselves.
+    return CommandSpec(argv=argv, env={"PATH": os.defpath}, cwd=folder, grace=1)
 
 
 @asynccontextmanager
