@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from typing import Literal, cast
 
 import anyio
 
 from codex_oauth.account import Login, dedicate, login_with_api_key, logout, open_login
 from codex_oauth.config import Settings
-from codex_oauth.errors import CodexOAuthError, ConfigurationError, DeadlineExceededError
+from codex_oauth.errors import AccountError, CodexOAuthError, ConfigurationError, DeadlineExceededError
 from codex_oauth.server_process import ServerProcess
 from codex_oauth.session import Server
 from codex_oauth.types import Account, Limits, Model
@@ -105,8 +105,7 @@ class AccountCalls:
         """
         self._own_account("sign out")
         with self._bounded():
-            binary, _ = await self._process.ready()
-            await logout(self._process.sign_in_server(binary), self._settings)
+            await logout(await self._quiet_server(), self._settings)
 
     @asynccontextmanager
     async def _login(
@@ -122,7 +121,13 @@ class AccountCalls:
         self._own_account("sign in")
         dedicate(self._settings, wallet)
         with self._bounded():
-            binary, _ = await self._process.ready()
+            return await self._quiet_server()
+
+    async def _quiet_server(self) -> Server:
+        """An app-server that has nothing to refresh when it starts: that is done before, by one process alone."""
+        binary, _ = await self._process.ready()
+        with suppress(AccountError):
+            await self._process.server(binary)
         return self._process.sign_in_server(binary)
 
     def _own_account(self, what: str) -> None:

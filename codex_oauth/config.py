@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
@@ -204,6 +204,19 @@ def load_settings(
     )
 
 
+def _expanded(command: Sequence[str]) -> tuple[str, ...]:
+    return (os.path.expanduser(command[0]), *command[1:]) if command else ()
+
+
+def _user_home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise ConfigurationError(
+            "this user has no home folder: set HOME, or XDG_STATE_HOME and XDG_CONFIG_HOME"
+        ) from error
+
+
 def _absolute(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.abspath(os.path.expanduser(path)))
 
@@ -212,7 +225,7 @@ def _state_dir(environ: Mapping[str, str]) -> Path:
     if sys.platform == "linux":
         # The XDG rule in two lines; platformdirs costs more to import than a call takes to read its own files.
         base = environ.get("XDG_STATE_HOME", "")
-        return (Path(base) if os.path.isabs(base) else Path.home() / ".local" / "state") / "codex-oauth"
+        return (Path(base) if os.path.isabs(base) else _user_home() / ".local" / "state") / "codex-oauth"
     from platformdirs import user_state_path
 
     return user_state_path("codex-oauth", appauthor=False)
@@ -221,7 +234,7 @@ def _state_dir(environ: Mapping[str, str]) -> Path:
 def _config_dir(environ: Mapping[str, str]) -> Path:
     if sys.platform == "linux":
         base = environ.get("XDG_CONFIG_HOME", "")
-        return (Path(base) if os.path.isabs(base) else Path.home() / ".config") / "codex-oauth"
+        return (Path(base) if os.path.isabs(base) else _user_home() / ".config") / "codex-oauth"
     from platformdirs import user_config_path
 
     return user_config_path("codex-oauth", appauthor=False)
@@ -249,7 +262,7 @@ def _external(environ: Mapping[str, str], values: Mapping[str, Any]) -> External
         credential=environ.get("CODEX_OAUTH_CREDENTIAL") or None,
         token=environ.get("CODEX_OAUTH_TOKEN") or None,
         account_id=environ.get("CODEX_ACCOUNT_ID") or environ.get("CHATGPT_ACCOUNT_ID") or None,
-        command=tuple(values.get("token_command", ())),
+        command=_expanded(values.get("token_command", ())),
     )
     # An account id alone is no token: other programs use that variable too.
     return source if source.credential or source.token or source.command else None
@@ -278,10 +291,15 @@ def _read_config(path: Path, *, required: bool) -> dict[str, Any]:
             hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(_KINDS))}"
             raise ConfigurationError(f"{path}: unknown key {key!r}{hint}")
         if not isinstance(value, _KINDS[key]) or isinstance(value, bool):
-            raise ConfigurationError(f"{path}: {key!r} has the wrong type, {type(value).__name__}")
+            what = f"; it must be a list of {_LISTS[key]}" if key in _LISTS else ""
+            raise ConfigurationError(f"{path}: {key!r} has the wrong type, {type(value).__name__}{what}")
     for key, what in _LISTS.items():
         if key in values and not all(isinstance(item, str) and item for item in values[key]):
             raise ConfigurationError(f"{path}: {key!r} must be a list of {what}")
+    program = next(iter(values.get("token_command", ())), "")
+    if "/" in program and not program.startswith(("/", "~")):
+        # In whatever folder a program happens to run, that file would be somebody else's.
+        raise ConfigurationError(f"{path}: 'token_command' names a path that is not absolute")
     if values.get("token_command") == []:
         raise ConfigurationError(f"{path}: 'token_command' is empty; leave it out, or name {_LISTS['token_command']}")
     if not 0 < values.get("timeout", 1) <= 86_400:

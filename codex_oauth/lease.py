@@ -65,38 +65,39 @@ class _Turns:
         self._session: Session | None = None
 
     async def run(self, request: TurnRequest) -> TurnResult:
-        if request.thread is not None and (self._session is None or not self._session.usable):
+        if request.thread is not None and (self._session is None or self._session.dispatcher.closed):
             raise ServerCrashedError("the app-server ended between a reply and its repair")
+        session = await self.session(request)
         try:
-            result = await self._once(request)
+            result = await session.run(request)
         except ReauthenticationRequired as error:
-            self._process.refused(error)
+            await self._process.refused(error, self._server)
             # Somebody else has refreshed in that very moment, and this process sent the used token. Nothing was begun:
             # the service refused it at the door.
             if request.thread is not None:
                 raise
-            if self._session is not None:
-                self._session.retire()
-                self._session = None
-            result = await self._once(request)
-        return result
-
-    async def _once(self, request: TurnRequest) -> TurnResult:
-        session = await self.session(request)
-        result = await session.run(request)
+            session.retire()
+            session = await self.session(request)
+            result = await session.run(request)
         if self._process.is_shared and request.thread is None:
             # Kept until the call ends, since a repair goes on with it.
             self._stack.callback(session.release, result.thread)
         return result
 
     async def session(self, request: TurnRequest) -> Session:
-        """The call's session."""
-        if self._session is None or not self._session.usable:
-            if self._process.is_shared:
-                self._session, warm = await self._process.shared_session(self._server, request.observer)
-                self._trace.warm = warm
-            else:
-                self._session = await self._stack.enter_async_context(open_session(self._server, request.observer))
+        """The call's session. One that is retired serves a repair, and no new turn."""
+        if self._session is None or (request.thread is None and not self._session.usable):
+            try:
+                self._session = await self._open(request)
+            except ReauthenticationRequired as error:
+                await self._process.refused(error, self._server)
+                self._session = await self._open(request)
             self._trace.account = self._session.account
             self._trace.codex_version = self._session.codex_version
         return self._session
+
+    async def _open(self, request: TurnRequest) -> Session:
+        if not self._process.is_shared:
+            return await self._stack.enter_async_context(open_session(self._server, request.observer))
+        session, self._trace.warm = await self._process.shared_session(self._server, request.observer)
+        return self._stack.enter_context(session.used())

@@ -6,12 +6,13 @@ import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Final, cast
 
 import anyio
 import anyio.abc
 import anyio.lowlevel
 
-from codex_oauth.account import ExternalTokens, SignIn, fresh_sign_in, noted, sign_in_command, wallet_of
+from codex_oauth.account import ExternalTokens, SignIn, fresh_sign_in, noted, read_sign_in, sign_in_command, wallet_of
 from codex_oauth.config import Settings
 from codex_oauth.errors import ConfigurationError, ReauthenticationRequired, ServerCrashedError
 from codex_oauth.events import Observer
@@ -21,6 +22,11 @@ from codex_oauth.session import Server, Session, TurnRequest, ignore, open_sessi
 from codex_oauth.types import Model
 
 __all__ = ("ServerProcess",)
+
+_STORE_PATIENCE: Final = 3.0
+"""Seconds to wait for another process to store the token that it got for the one that was refused here as used."""
+
+_LOOK_AGAIN: Final = 0.05
 
 
 class ServerProcess:
@@ -93,10 +99,20 @@ class ServerProcess:
             ConfigurationError: The home cannot be used.
         """
         settings = self._settings
+        if settings.profile is not None and not settings.home.parent.is_dir():
+            raise ConfigurationError(
+                f"there is no profile {settings.profile!r}; codex-oauth login --profile {settings.profile} makes it, "
+                "and codex-oauth profiles lists those that there are"
+            )
         binary = find_binary(settings)
         if not settings.managed:
             home, _ = foreign_home(settings.home)
-            work_dir(settings).mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                work_dir(settings).mkdir(parents=True, exist_ok=True, mode=0o700)
+            except OSError as error:
+                raise ConfigurationError(
+                    f"{settings.state_dir}: cannot be written: {error.strerror}. XDG_STATE_HOME can name another place"
+                ) from error
             return binary, home
         home = ready_home(settings, binary)
         if home is None:
@@ -135,12 +151,27 @@ class ServerProcess:
             tokens = ExternalTokens(settings.external)
             # Read before anything is started.
             await tokens.check()
-            return replace(self.sign_in_server(binary), signed_in=True, tokens=tokens, first=first, meanwhile=meanwhile)
+            server = self.sign_in_server(binary)
+            # It refreshes nothing that a kill could lose, and waits ten seconds for a token that is not given any more.
+            command = replace(server.command, grace=1)
+            return replace(
+                server, command=command, signed_in=True, ahead=True, tokens=tokens, first=first, meanwhile=meanwhile
+            )
         server = self.sign_in_server(binary)
-        self._sign_in = await fresh_sign_in(
+        found = await fresh_sign_in(
             settings, lambda found, inherit: self.sign_in_server(binary, found, inherit), server.sign_in
         )
-        return replace(server, signed_in=self._counts(self._sign_in), first=first, meanwhile=meanwhile)
+        self._sign_in = found
+        # With a key beside a plan, the app-server says who pays before anything is sent.
+        ahead = self._counts(found) and found is not None and found.holds_key == (server.wallet == "apiKey")
+        return replace(
+            server,
+            signed_in=self._counts(found),
+            made_for=found,
+            first=first,
+            ahead=ahead,
+            meanwhile=meanwhile,
+        )
 
     def sign_in_server(self, binary: Binary, sign_in: SignIn | None = None, inherit: tuple[int, ...] = ()) -> Server:
         """An app-server for the account alone: to sign in, to sign out, to refresh."""
@@ -161,19 +192,25 @@ class ServerProcess:
         )
 
     def _counts(self, sign_in: SignIn | None) -> bool:
-        wallet = wallet_of(self._settings)
-        # A key beside a plan: the app-server says who pays before anything is sent.
-        return sign_in is not None and sign_in.wallet == wallet and sign_in.holds_key == (wallet == "apiKey")
+        return sign_in is not None and sign_in.wallet == wallet_of(self._settings)
 
-    def refused(self, error: ReauthenticationRequired) -> None:
-        """A call's sign-in was refused: remember it, so that nobody asks again.
+    async def refused(self, error: ReauthenticationRequired, server: Server) -> None:
+        """The sign-in that the server was made for was refused: remember it, so that nobody asks again.
 
         Raises:
             ReauthenticationRequired: `error`, unless somebody has refreshed or signed in meanwhile.
         """
         if self._settings.external is not None:
             raise error
-        noted(self._settings, self._sign_in, error)
+        # Not the last sign-in that was seen: another call may have begun with a new one since.
+        made_for = cast("SignIn | None", server.made_for)
+        if error.reason == "reused" and made_for is not None:
+            # Whoever used it is about to store what it got.
+            with anyio.move_on_after(_STORE_PATIENCE):
+                # The file has no event that every system has.
+                while (now := read_sign_in(self._settings.home)) and now.fingerprint == made_for.fingerprint:  # noqa: ASYNC110
+                    await anyio.sleep(_LOOK_AGAIN)
+        noted(self._settings, made_for, error)
 
     async def shared_session(self, server: Server, observer: Observer) -> tuple[Session, bool]:
         """The shared session, and whether it was there before; started if it is not, or no longer."""
@@ -195,7 +232,8 @@ class ServerProcess:
             return session, False
 
     def _account_id(self) -> str | None:
-        return self._sign_in.account_id or self._sign_in.fingerprint if self._sign_in is not None else None
+        sign_in = self._sign_in
+        return f"{sign_in.account_id} {sign_in.user_id}" if sign_in is not None else None
 
     async def _keep(self, server: Server, observer: Observer, *, task_status: anyio.abc.TaskStatus[Session]) -> None:
         async with open_session(server, observer) as session:
@@ -204,10 +242,10 @@ class ServerProcess:
 
     async def models(self) -> tuple[Model, ...]:
         """What `model/list` answers."""
-        binary, home = await self.ready()
+        _, home = await self.ready()
         if home.models:
             return home.models
-        async with open_session(await self.server(binary)) as session:
+        async with self.session() as session:
             return await session.models()
 
     @asynccontextmanager
@@ -219,13 +257,14 @@ class ServerProcess:
         """
         binary, _ = await self.ready()
         server = await self.server(binary)
-        if self.is_shared:
-            session, _ = await self.shared_session(server, ignore)
-            yield session
-            return
         try:
-            async with open_session(server) as session:
-                yield session
+            if self.is_shared:
+                session, _ = await self.shared_session(server, ignore)
+                with session.used():
+                    yield session
+            else:
+                async with open_session(server) as session:
+                    yield session
         except ReauthenticationRequired as error:
-            self.refused(error)
+            await self.refused(error, server)
             raise

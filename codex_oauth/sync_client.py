@@ -275,6 +275,11 @@ class SyncLogin:
         """The code to type there; None for a browser on this machine."""
         return self._login.user_code
 
+    @property
+    def account(self) -> Account | None:
+        """Who has signed in; None until `wait` has said so."""
+        return self._login.account
+
     def wait(self) -> Account:
         """Wait until the person has signed in; see `Login.wait`. Ctrl-C gives it up."""
         return _wait(self._portal, self._login.wait)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import pytest
+from filelock import FileLock
 
 from codex_oauth.client import AsyncCodex
 from codex_oauth.config import Settings, load_settings
@@ -82,6 +84,13 @@ def fresh_settings(settings: Settings, chatgpt: LoopbackChatGPT, tmp_path: Path)
     fresh = replace(settings, state_dir=tmp_path / "codex-oauth", home=tmp_path / "codex-oauth" / "codex-home")
     chatgpt.sign_in(fresh.home)
     return fresh
+
+
+@pytest.fixture
+def login_port() -> Iterator[None]:
+    """The port that codex listens on for a browser's sign-in (1455), for one test of this machine at a time."""
+    with FileLock(Path(tempfile.gettempdir()) / "codex-oauth-tests-login-port.lock"):
+        yield
 
 
 class RunCLI(Protocol):

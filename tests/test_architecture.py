@@ -52,7 +52,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "session": LEAVES | {"process", "transport", "jsonrpc"},
     "policy": LEAVES | {"session"},
     "home": LEAVES | {"process"},
-    "account": LEAVES | {"session"},
+    "account": LEAVES | {"process", "session"},
     "client level": LEAVES | {"process", "session", "policy", "home", "account", "metrics"},
     "gate": LEAVES | {"client level"},
     "cli": LEAVES | {"client level", "gate", "home", "account", "process"},

@@ -6,12 +6,14 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from codex_oauth.config import (
     DEFAULT_MODEL_PREFERENCE,
     DEFAULT_TIMEOUT,
+    ExternalSource,
     Settings,
     child_environment,
     load_settings,
@@ -137,9 +139,127 @@ def test_a_home_of_the_users_own_is_not_managed(base: Environ) -> None:
     assert (settings.home, settings.managed) == (Path("/their/.codex"), False)
 
 
-def test_two_homes_are_one_too_many(base: Environ) -> None:
+@pytest.mark.parametrize(
+    "places",
+    [
+        {"home": "/a", "codex_home": "/b"},
+        {"home": "/a", "profile": "b"},
+        {"codex_home": "/a", "profile": "b"},
+        {"home": "/a", "codex_home": "/b", "profile": "c"},
+    ],
+    ids=" and ".join,
+)
+def test_two_homes_are_one_too_many(base: Environ, places: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError, match=r"give one of home= .*, codex_home= .* and profile="):
-        load_settings(environ=base, home="/a", codex_home="/b")
+        load_settings(environ=base, **places)
+
+
+@pytest.mark.parametrize("name", ["home", "codex_home", "codex_bin"])
+@pytest.mark.parametrize("value", ["", 3, b"/a", ["/a"]])
+def test_a_place_is_a_path(base: Environ, name: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name}= must be a path, and not empty"):
+        load_settings(environ=base, **{name: value})
+
+
+# --- profiles --------------------------------------------------------------------------------------------------------
+
+
+def test_a_profile_has_a_home_of_its_own_whatever_is_set(base: Environ, tmp_path: Path) -> None:
+    settings = load_settings(environ={**base, "CODEX_OAUTH_HOME": "/variable"}, profile="work")
+    assert settings.home == tmp_path / "state/codex-oauth/profiles/work/codex-home"
+    assert (settings.profile, settings.managed) == ("work", True)
+
+
+@pytest.mark.parametrize("name", [None, "", ".", "../x", "a/b", "-x", "x" * 65, 3, b"work", Path("work")])
+def test_a_profiles_name_is_a_short_word(base: Environ, name: Any) -> None:
+    if name is None:
+        assert load_settings(environ=base, profile=name).profile is None
+        return
+    with pytest.raises(ConfigurationError, match="a profile's name has 1 to 64 letters, digits"):
+        load_settings(environ=base, profile=name)
+
+
+def test_nothing_but_an_argument_names_a_profile(base: Environ) -> None:
+    variables = {"CODEX_OAUTH_PROFILE": "work", "CODEX_PROFILE": "work"}
+    assert load_settings(environ={**base, **variables}) == load_settings(environ=base)
+
+
+# --- external tokens -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("variables", "external", "name"),
+    [
+        ({"CODEX_OAUTH_CREDENTIAL": "{}"}, ExternalSource(credential="{}"), "CODEX_OAUTH_CREDENTIAL"),
+        ({"CODEX_OAUTH_TOKEN": "t"}, ExternalSource(token="t"), "CODEX_OAUTH_TOKEN"),
+        (
+            {"CODEX_OAUTH_TOKEN": "t", "CODEX_ACCOUNT_ID": "a"},
+            ExternalSource(token="t", account_id="a"),
+            "CODEX_OAUTH_TOKEN",
+        ),
+        (
+            {"CODEX_OAUTH_TOKEN": "t", "CHATGPT_ACCOUNT_ID": "a"},
+            ExternalSource(token="t", account_id="a"),
+            "CODEX_OAUTH_TOKEN",
+        ),
+        (
+            {"CODEX_OAUTH_TOKEN": "t", "CODEX_OAUTH_CREDENTIAL": "{}"},
+            ExternalSource(token="t", credential="{}"),
+            "CODEX_OAUTH_CREDENTIAL",
+        ),
+    ],
+)
+def test_a_token_of_the_environment_is_kept_as_it_was_set(
+    base: Environ, tmp_path: Path, variables: Environ, external: ExternalSource, name: str
+) -> None:
+    settings = load_settings(environ={**base, **variables})
+    assert settings.external == external
+    assert external.name == name
+    # Where no sign-in can be mistaken for it.
+    assert settings.home == tmp_path / "state/codex-oauth/external-home"
+    assert load_settings(environ={**base, **variables, "CODEX_OAUTH_HOME": "/own"}).home == Path("/own")
+    assert settings.billing_variables == ()
+
+
+def test_a_command_of_the_file_is_a_source_too(base: Environ, write_config: Callable[[str], Path]) -> None:
+    write_config('token_command = ["vault-token", "--json", "a b"]')
+    external = load_settings(environ=base).external
+    assert external == ExternalSource(command=("vault-token", "--json", "a b"))
+    assert external is not None
+    assert external.name == "token_command"
+    both = load_settings(environ={**base, "CODEX_OAUTH_TOKEN": "t"}).external
+    assert both == ExternalSource(token="t", command=("vault-token", "--json", "a b"))
+
+
+def test_a_commands_program_may_be_in_the_users_home(
+    base: Environ, write_config: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/users/me")
+    write_config('token_command = ["~/bin/token", "~/file"]')
+    assert load_settings(environ=base).external == ExternalSource(command=("/users/me/bin/token", "~/file"))
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"CODEX_ACCOUNT_ID": "a", "CHATGPT_ACCOUNT_ID": "a"},
+        {"CODEX_OAUTH_TOKEN": "", "CODEX_OAUTH_CREDENTIAL": ""},
+        {"CODEX_ACCESS_TOKEN": "t", "OPENAI_API_KEY": "sk-1"},
+    ],
+)
+def test_what_is_no_token_of_this_package_is_no_source(base: Environ, variables: Environ) -> None:
+    settings = load_settings(environ={**base, **variables})
+    assert (settings.external, settings.home) == (None, load_settings(environ=base).home)
+
+
+@pytest.mark.parametrize("place", [{"codex_home": "/their/.codex"}, {"profile": "work"}], ids=" ".join)
+def test_an_account_that_is_named_is_not_paid_for_by_a_token(base: Environ, place: dict[str, str]) -> None:
+    assert load_settings(environ={**base, "CODEX_OAUTH_TOKEN": "t"}, **place).external is None
+
+
+def test_a_token_is_in_no_repr(base: Environ) -> None:
+    variables = {"CODEX_OAUTH_TOKEN": "s3cr3t", "CODEX_OAUTH_CREDENTIAL": "s3cr3t", "CODEX_ACCOUNT_ID": "acc_s3cr3t"}
+    assert "s3cr3t" not in repr(load_settings(environ={**base, **variables}))
 
 
 @pytest.mark.parametrize("value", [False, "off"])
@@ -165,13 +285,21 @@ def test_metrics_that_an_argument_asks_for_are_where_they_usually_are(base: Envi
     [
         ('modle = "x"', r"unknown key 'modle'; did you mean 'model'\?"),
         ("timout = 3", r"unknown key 'timout'; did you mean 'timeout'\?"),
-        ("zzz = 1", "unknown key 'zzz'; known are codex_bin, effort, metrics, model, models, timeout"),
+        ("zzz = 1", "unknown key 'zzz'; known are codex_bin, effort, metrics, model, models, timeout, token_command"),
         ("[profile]\nx = 1", "unknown key 'profile'"),
         ("model = 3", "'model' has the wrong type, int"),
         ("codex_bin = true", "'codex_bin' has the wrong type, bool"),
         ("metrics = false", "'metrics' has the wrong type, bool"),
         ('models = "*-mini"', "'models' has the wrong type, str"),
         ("models = [1]", "'models' must be a list of patterns"),
+        ('models = ["*-mini", ""]', "'models' must be a list of patterns"),
+        ('token_command = "vault-token"', "'token_command' has the wrong type, str; it must be a list of a program"),
+        ("token_command = {}", "'token_command' has the wrong type, dict; it must be a list of a program"),
+        ("token_command = []", "'token_command' is empty; leave it out, or name a program and its arguments"),
+        ('token_command = [""]', "'token_command' must be a list of a program and its arguments"),
+        ('token_command = ["vault", 3]', "'token_command' must be a list of a program and its arguments"),
+        ('token_command = ["./vault"]', "'token_command' names a path that is not absolute"),
+        ('token_command = ["bin/vault"]', "'token_command' names a path that is not absolute"),
         ('timeout = "30"', "'timeout' has the wrong type, str"),
         ("timeout = true", "'timeout' has the wrong type, bool"),
         ("timeout = 0", "'timeout' is in seconds, more than 0"),
@@ -227,6 +355,7 @@ KEPT = [
 DROPPED = [
     *("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "XAI_API_KEY"),
     *("AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "CODEX_HOME", "CODEX_SQLITE_HOME", "RUST_LOG", "OPENAI_ORGANIZATION"),
+    *("CODEX_OAUTH_TOKEN", "CODEX_OAUTH_CREDENTIAL", "CODEX_ACCOUNT_ID", "CHATGPT_ACCOUNT_ID", "CODEX_REFRESH_TOKEN"),
     *("CODEX_OAUTH_HOME", "XDG_STATE_HOME", "LD_PRELOAD", "LD_LIBRARY_PATH", "PYTHONPATH", "NODE_OPTIONS", "BASH_ENV"),
     *("path", "Home", "Http_Proxy", "MY_PATH", "LC", "ssl_cert_file", "OTEL_EXPORTER_OTLP_ENDPOINT"),
 ]

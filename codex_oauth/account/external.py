@@ -1,21 +1,19 @@
 """Tokens whose refresh somebody else owns: a platform that signs in for a fleet, and hands out access tokens.
 
-They go to the app-server through `chatgptAuthTokens`, which its protocol calls unstable, and stay in memory: nothing of
-them is written to disk, here or by codex (0.163 and 0.169).
+They go to the app-server through `chatgptAuthTokens`, which its protocol calls unstable and for OpenAI's own use, and
+stay in memory: nothing of them is written to disk, here or by codex (0.163 and 0.169).
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-import anyio
-
 from codex_oauth.account.sign_in import claims_of
+from codex_oauth.account.token_command import ask
 from codex_oauth.config import ExternalSource
 from codex_oauth.errors import ConfigurationError, ExternalTokenError, ReauthenticationRequired
 from codex_oauth.types import as_object
@@ -25,10 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ("ExternalTokens", "parse_credential")
 
-_COMMAND_TIMEOUT: Final = 20.0
-"""Seconds that `token_command` may take."""
-
-_LARGEST: Final = 64 * 1024
 _MOST_RENEWALS: Final = 4
 _RENEWAL_WINDOW: Final = 10.0
 # A token that is refused as soon as it was renewed would be renewed for ever: codex asks again for each 401.
@@ -40,6 +34,7 @@ class ExternalTokens:
     def __init__(self, source: ExternalSource) -> None:
         self._source = source
         self._renewals: deque[float] = deque(maxlen=_MOST_RENEWALS)
+        self._account: str | None = None
 
     async def current(self) -> ChatgptAuthTokensRefreshResponse:
         """The token of the environment, or the first one of the command.
@@ -49,28 +44,26 @@ class ExternalTokens:
             ReauthenticationRequired: It has expired, and there is no command for another one.
             ExternalTokenError: The command gave none.
         """
-        given = self._given()
-        if given is None:
-            return await self._ask()
-        expires = claims_of(given["accessToken"]).get("exp")
-        if isinstance(expires, int | float) and expires <= time.time():
-            if self._source.command:
-                return await self._ask()
-            raise ReauthenticationRequired(
-                f"the token in {self._source.name} has expired; set a fresh one, or a token_command in the "
-                "configuration",
-                reason="expired",
-            )
-        return given
+        given = await self.check()
+        return await self._ask() if given is None else self._of_one_account(given)
 
-    async def check(self) -> None:
-        """Say what is wrong with the environment's credential, before anything is started.
+    async def check(self) -> ChatgptAuthTokensRefreshResponse | None:
+        """The token of the environment; None where the command has to be asked. Starts nothing.
 
         Raises:
             ConfigurationError, ReauthenticationRequired: As `current`.
         """
-        if self._given() is not None:
-            await self.current()
+        given = self._given()
+        expires = claims_of(given["accessToken"]).get("exp") if given is not None else None
+        # Not `>`: a NaN is no moment.
+        if given is None or not isinstance(expires, int | float) or not expires <= time.time():
+            return given
+        if self._source.command:
+            return None
+        raise ReauthenticationRequired(
+            f"the token in {self._source.name} has expired; set a fresh one, or a token_command in the configuration",
+            reason="expired",
+        )
 
     async def renewed(self) -> ChatgptAuthTokensRefreshResponse:
         """Another one from the command.
@@ -102,26 +95,21 @@ class ExternalTokens:
         return None
 
     async def _ask(self) -> ChatgptAuthTokensRefreshResponse:
-        program = self._source.command[0]
         try:
-            with anyio.fail_after(_COMMAND_TIMEOUT):
-                # Its environment is this program's: it is the user's own, as a git credential helper is. What it writes
-                # to stderr goes nowhere, since it may say the token.
-                done = await anyio.run_process(
-                    self._source.command, check=False, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-                )
-        except TimeoutError as error:
-            raise ExternalTokenError(f"token_command: {program} took longer than {_COMMAND_TIMEOUT:g} s") from error
-        except OSError as error:
-            raise ExternalTokenError(f"token_command: {program} cannot be started: {error.strerror}") from error
-        if done.returncode != 0:
-            raise ExternalTokenError(f"token_command: {program} ended with status {done.returncode}")
-        try:
-            return parse_credential(done.stdout[:_LARGEST].decode("utf-8"), "token_command")
+            given = parse_credential((await ask(self._source.command)).decode("utf-8"), "token_command")
         except UnicodeDecodeError as error:
             raise ExternalTokenError("token_command: what it printed is not UTF-8") from error
         except ConfigurationError as error:
             raise ExternalTokenError(error.message) from error
+        return self._of_one_account(given)
+
+    def _of_one_account(self, given: ChatgptAuthTokensRefreshResponse) -> ChatgptAuthTokensRefreshResponse:
+        # The app-server would go on with another one, and every reply would name the first as who has paid.
+        account = given["chatgptAccountId"]
+        if self._account not in (None, account):
+            raise ExternalTokenError("token_command: the token is for another account than the one before")
+        self._account = account
+        return given
 
 
 def parse_credential(text: str, name: str) -> ChatgptAuthTokensRefreshResponse:
@@ -175,6 +163,8 @@ def _member(fields: Mapping[str, Any], name: str, *spellings: str) -> str | None
         value = fields.get(spelling)
         if value is not None and not isinstance(value, str):
             raise ConfigurationError(f"{name}: {spelling!r} must be text")
+        if value and any("\ud800" <= character <= "\udfff" for character in value):
+            raise ConfigurationError(f"{name}: {spelling!r} holds half a surrogate pair, which cannot be sent")
         if value:
             return value
     return None

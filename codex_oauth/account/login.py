@@ -6,7 +6,9 @@ import json
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from copy import copy
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import anyio
@@ -14,7 +16,7 @@ import anyio
 from codex_oauth.account.record import forget_refusal
 from codex_oauth.account.sign_in import read_sign_in
 from codex_oauth.config import Settings
-from codex_oauth.errors import LoginError, RpcError
+from codex_oauth.errors import CodexOAuthError, LoginError, RpcError
 from codex_oauth.protocol import (
     ACCOUNT_LOGIN_CANCEL,
     ACCOUNT_LOGIN_START,
@@ -27,7 +29,6 @@ from codex_oauth.session import Server, Session, open_session
 from codex_oauth.types import Account
 
 if TYPE_CHECKING:
-    from codex_oauth.errors import LoginFailure
     from codex_oauth.protocol import LoginAccountParams
     from codex_oauth.session.router import Route
 
@@ -62,6 +63,9 @@ class Login:
         self._route = route
         self._id = login_id
         self._cancelled = False
+        self._signed_in = False
+        self._waiting = anyio.Lock()
+        self._failure: CodexOAuthError | None = None
         self.account: Account | None = None
         self.url = url
         self.user_code = code
@@ -78,23 +82,37 @@ class Login:
 
         Raises:
             LoginError: It did not come about: declined, cancelled, superseded by another sign-in, or the time is up.
-            AccountError: Somebody signed in whose plan would not pay.
+            AccountError: Somebody signed in whose plan would not pay, or it could not be asked whose would.
             ServerCrashedError: The app-server went away.
         """
-        if self.account is None:
-            with anyio.move_on_after(self.remaining):
+        # What is told of the end is told once. Whoever asks again, or meanwhile, gets the same answer.
+        async with self._waiting:
+            if self._failure is not None:
+                raise copy(self._failure)
+            if self.account is None:
+                try:
+                    self.account = await self._end_of_it()
+                except CodexOAuthError as error:
+                    self._failure = error
+                    raise
+            return self.account
+
+    async def _end_of_it(self) -> Account:
+        with anyio.move_on_after(self.remaining):
+            if not self._signed_in:
                 await self._completed()
-                self.account = await self._session.read_account()
-                return self.account
-            await self.cancel()
-            raise LoginError(f"nobody signed in within {self.timeout:.0f} s; start again", reason="timed_out")
-        return self.account
+                self._signed_in = True
+            return await self._session.read_account()
+        await self.cancel()
+        text = f"nobody signed in within {self.timeout:g} s; start again: {self._session.sign_in}"
+        raise LoginError(text, reason="timed_out")
 
     async def cancel(self) -> None:
         """Give it up: the page and the code are worth nothing any more. Does nothing once it is over."""
-        if self.account is None and not self._session.dispatcher.closed:
+        if self.account is None and self._failure is None and not self._session.dispatcher.closed:
             self._cancelled = True
-            with suppress(RpcError):
+            # An app-server that is gone, as where the task is cancelled, has given it up too.
+            with suppress(CodexOAuthError):
                 await self._session.dispatcher.request(ACCOUNT_LOGIN_CANCEL, {"loginId": self._id}, timeout=2)
 
     async def _completed(self) -> None:
@@ -103,19 +121,23 @@ class Login:
             check(NOTIFICATIONS[_COMPLETED], params, f"{_COMPLETED}: params")
             if params.get("loginId") == self._id:
                 break
-        if not params["success"]:
-            raise self._failure(str(params.get("error") or "no reason given"))
+        said = str(params.get("error") or "no reason given")
+        # The account service is asked once the new sign-in is stored. What it does not say then, the next question may.
+        if not params["success"] and "workspace routing discovery" not in said:
+            raise self._failed(said)
 
-    def _failure(self, said: str) -> LoginError:
-        reason: LoginFailure = "other"
+    def _failed(self, said: str) -> LoginError:
+        again = f"start again: {self._session.sign_in}"
         if self._cancelled:
-            return LoginError("the sign-in was cancelled", reason="cancelled")
+            return LoginError(f"the sign-in was cancelled; {again}", reason="cancelled")
         if "cancelled" in said or "was not completed" in said:
-            return LoginError("another sign-in on this machine took this one's place", reason="superseded")
+            text = f"another sign-in on this machine took this one's place; finish that one, or {again}"
+            return LoginError(text, reason="superseded")
         if "access_denied" in said or "status 400" in said:
             # 400 is what codex 0.163 and 0.169 say of a device code that its person turned down.
-            reason = "declined"
-        return LoginError(f"nobody was signed in: {cleaned(said)}", reason=reason)
+            return LoginError(f"the sign-in was declined; {again}", reason="declined")
+        text = f"nobody was signed in: {_with_a_next_step(said, self._session.sign_in)}"
+        return LoginError(text, reason="unavailable" if _UNREACHABLE in said else "other")
 
 
 @asynccontextmanager
@@ -154,14 +176,14 @@ async def _start(
     try:
         answer = await session.dispatcher.request(ACCOUNT_LOGIN_START, params, timeout=_START_PATIENCE)
     except RpcError as error:
-        raise _refused(error) from error
+        raise _refused(error, session.sign_in) from error
     if answer["type"] == "chatgpt":
         return Login(session, route, answer["loginId"], answer["authUrl"], None, timeout)
     assert answer["type"] == "chatgptDeviceCode"
     return Login(session, route, answer["loginId"], answer["verificationUrl"], answer["userCode"], timeout)
 
 
-def _refused(error: RpcError) -> LoginError:
+def _refused(error: RpcError, sign_in: str) -> LoginError:
     said = error.message
     if "already in use" in said or "login server" in said:
         return LoginError(
@@ -175,7 +197,15 @@ def _refused(error: RpcError) -> LoginError:
             "or use a browser: codex-oauth login --browser",
             reason="unavailable",
         )
-    return LoginError(f"the sign-in could not be started: {cleaned(said)}", reason="unavailable")
+    return LoginError(f"the sign-in could not be started: {_with_a_next_step(said, sign_in)}", reason="unavailable")
+
+
+def _with_a_next_step(said: str, sign_in: str) -> str:
+    step = "see to the network, and start again" if _UNREACHABLE in said else "start again"
+    return f"{cleaned(said)}; {step}: {sign_in}"
+
+
+_UNREACHABLE: Final = "error sending request"
 
 
 def _drop_key(settings: Settings) -> None:
@@ -187,18 +217,29 @@ def _drop_key(settings: Settings) -> None:
     """
     if not settings.managed:
         return
-    file = settings.home / "auth.json"
-    new = file.with_name(".auth.json.codex-oauth")
+    # Where it is a link, to what it leads to: another file in its place would be a copy of the sign-in.
+    file = Path(os.path.realpath(settings.home / "auth.json"))
     with suppress(OSError, ValueError):
         content = json.loads(file.read_bytes())
         if not content.get("tokens") or not content.get("OPENAI_API_KEY"):
             return
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump({**content, "OPENAI_API_KEY": None}, stream, indent=2)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(new, file)
+        text = json.dumps({**content, "OPENAI_API_KEY": None}, indent=2)
+        new = file.with_name(f".auth.json.{os.getpid()}")
+        _write(new, text)
+        try:
+            os.replace(new, file)
+        except OSError:
+            # A file that is mounted by itself, as in a container, can only be written where it is.
+            new.unlink()
+            _write(file, text)
+
+
+def _write(file: Path, text: str) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 async def login_with_api_key(server: Server, settings: Settings, key: str) -> Account:

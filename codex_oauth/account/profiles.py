@@ -54,14 +54,16 @@ def dedicate(settings: Settings, wallet: Wallet) -> None:
             raise ConfigurationError("an API key needs a profile of its own: --profile NAME")
         return
     folder = settings.home.parent
-    if (folder / _FILE).exists():
-        if (known := _wallet(folder)) != wallet:
-            kind = "an API key" if known == "apiKey" else "a ChatGPT plan"
-            raise ConfigurationError(f"profile {settings.profile!r} is for {kind}; choose another --profile NAME")
-        return
-    if wallet == "apiKey" and (signed_in := read_sign_in(settings.home)) and signed_in.wallet == "chatgpt":
-        raise ConfigurationError(f"profile {settings.profile!r} is for a ChatGPT plan; choose another --profile NAME")
     try:
+        if (folder / _FILE).exists():
+            if (known := _wallet(folder)) != wallet:
+                kind = "an API key" if known == "apiKey" else "a ChatGPT plan"
+                raise ConfigurationError(f"profile {settings.profile!r} is for {kind}; choose another --profile NAME")
+            return
+        if wallet == "apiKey" and (signed_in := read_sign_in(settings.home)) and signed_in.wallet == "chatgpt":
+            raise ConfigurationError(
+                f"profile {settings.profile!r} is for a ChatGPT plan; choose another --profile NAME"
+            )
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         new = folder / f".{_FILE}.{os.getpid()}"
         new.write_text(json.dumps({"wallet": wallet}), encoding="utf-8")
@@ -72,7 +74,8 @@ def dedicate(settings: Settings, wallet: Wallet) -> None:
 
 def profiles(settings: Settings) -> tuple[Profile, ...]:
     """Every account that has a home, the one that calls use by themselves first."""
-    home = settings.state_dir / "codex-home"
+    usual = settings.managed and settings.profile is None and settings.external is None
+    home = settings.home if usual else settings.state_dir / "codex-home"
     found = [Profile(None, home, "chatgpt", read_sign_in(home))]
     try:
         folders = sorted((settings.state_dir / "profiles").iterdir())
@@ -80,7 +83,7 @@ def profiles(settings: Settings) -> tuple[Profile, ...]:
         folders = []
     for folder in folders:
         home = folder / "codex-home"
-        if home.is_dir():
+        if _is_folder(home):
             found.append(Profile(folder.name, home, _wallet(folder), read_sign_in(home)))
     return tuple(found)
 
@@ -102,6 +105,13 @@ def sign_in_command(settings: Settings, codex: Path) -> str:
         return "codex-oauth login"
     quoted = f'"{home}"' if os.name == "nt" else shlex.quote(str(home))
     return f"codex-oauth login --home {quoted}"
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False  # somebody else's, say
 
 
 def _wallet(folder: Path) -> Wallet:

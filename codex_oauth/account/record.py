@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import time
 from contextlib import suppress
@@ -33,9 +34,11 @@ class Refusal:
 def sidecar(settings: Settings, name: str) -> Path:
     """A file of this package's own about the home's account: in a managed home, else beside this package's other state,
     since a home of the user's own is never written."""
-    if settings.managed:
+    # A link to it is the same sign-in.
+    real = Path(os.path.realpath(settings.home / "auth.json"))
+    if settings.managed and real.parent == Path(os.path.realpath(settings.home)):
         return settings.home / f".codex-oauth-{name}"
-    digest = hashlib.sha256(os.fsencode(settings.home)).hexdigest()[:16]
+    digest = hashlib.sha256(os.fsencode(real)).hexdigest()[:16]
     return settings.state_dir / "homes" / f"{digest}-{name}"
 
 
@@ -45,8 +48,9 @@ def refusal_of(settings: Settings, sign_in: SignIn) -> Refusal | None:
         note = json.loads(sidecar(settings, "refused.json").read_bytes())
         if note["sign_in"] != sign_in.fingerprint or note["reason"] not in get_args(ReauthenticationReason):
             return None
-        return Refusal(note["reason"], float(note["at"]))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        at = float(note["at"])
+        return Refusal(note["reason"], at) if math.isfinite(at) else None
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

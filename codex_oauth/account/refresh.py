@@ -29,15 +29,17 @@ REFRESH_AHEAD: Final = 330.0
 """Seconds before its expiry from which on a token is refreshed. codex 0.163 and 0.169 begin at 300; it is done before
 any of theirs would."""
 
+_CODEX_AHEAD: Final = 300.0
+
 _PATIENCE: Final = 60.0
 """Seconds to wait for somebody else's refresh. A call's own deadline is shorter as a rule."""
 
 _LOOK_AGAIN: Final = 0.02
 
 
-def is_due(sign_in: SignIn) -> bool:
+def is_due(sign_in: SignIn, *, ahead: float = REFRESH_AHEAD) -> bool:
     """Whether codex would refresh it before, or soon after, it uses it."""
-    return sign_in.expires_at is not None and sign_in.expires_at - time.time() <= REFRESH_AHEAD
+    return sign_in.expires_at is not None and sign_in.expires_at - time.time() <= ahead
 
 
 async def fresh_sign_in(
@@ -100,7 +102,14 @@ async def _refresh(settings: Settings, server: Server, old: SignIn) -> SignIn | 
                     await session.read_account(refresh=True)
     except ReauthenticationRequired as error:
         return noted(settings, old, error)
-    return read_sign_in(settings.home)
+    now = read_sign_in(settings.home)
+    if now is not None and now.fingerprint != old.fingerprint and is_due(now, ahead=_CODEX_AHEAD):
+        # codex would refresh it before each request, hundreds of times a minute.
+        raise AccountCheckError(
+            "the service has just issued a token, and by this machine's clock it expires within five minutes; "
+            "is the clock right? See: date -u"
+        )
+    return now
 
 
 def noted(settings: Settings, old: SignIn | None, error: ReauthenticationRequired) -> SignIn:

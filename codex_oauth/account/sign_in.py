@@ -7,6 +7,7 @@ import base64
 import binascii
 import hashlib
 import json
+import math
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,13 +16,14 @@ from typing import Any, Final, Literal
 
 from codex_oauth.types import as_object
 
-__all__ = ("SignIn", "Wallet", "claims_of", "fingerprint", "parse_sign_in", "read_sign_in")
+__all__ = ("LARGEST", "SignIn", "Wallet", "claims_of", "fingerprint", "parse_sign_in", "read_sign_in")
 
 Wallet = Literal["chatgpt", "apiKey"]
 """Who pays: a ChatGPT plan, or an API key that is billed for each call. The words are the app-server's."""
 
-_LARGEST: Final = 1024 * 1024
-# A sign-in takes 4 KB. What is larger, or a pipe, is none, and must not hold a call up.
+LARGEST: Final = 1024 * 1024
+"""Bytes of a file that may be a sign-in. One takes 4 KB; what is larger, or a pipe, is none, and must not hold a call
+up."""
 
 _TRIES: Final = 6
 _PAUSE: Final = 0.008
@@ -36,6 +38,7 @@ class SignIn:
         wallet: What it pays with; None where the file holds something else.
         fingerprint: Tells one refresh token (or key) from another, and is of no use to anybody else.
         account_id: The ChatGPT account.
+        user_id: The person, since several share a workspace's account.
         plan: The plan, as the token says.
         issued_at: When the access token was issued.
         expires_at: When it expires.
@@ -46,6 +49,7 @@ class SignIn:
     wallet: Wallet | None
     fingerprint: str
     account_id: str | None = None
+    user_id: str | None = None
     plan: str | None = None
     issued_at: float | None = None
     expires_at: float | None = None
@@ -62,7 +66,7 @@ def read_sign_in(home: Path) -> SignIn | None:
     file = home / "auth.json"
     for left in reversed(range(_TRIES)):
         try:
-            if not file.is_file() or file.stat().st_size > _LARGEST:
+            if not file.is_file() or file.stat().st_size > LARGEST:
                 return None
             content = json.loads(file.read_bytes())
         except (OSError, RecursionError):
@@ -87,6 +91,7 @@ def parse_sign_in(content: object) -> SignIn | None:
             wallet="chatgpt",
             fingerprint=fingerprint(refresh),
             account_id=_text(tokens.get("account_id")) or _text(about.get("chatgpt_account_id")),
+            user_id=_text(about.get("chatgpt_user_id")) or _text(claims.get("sub")),
             plan=_text(about.get("chatgpt_plan_type")),
             issued_at=_number(claims.get("iat")),
             expires_at=_number(claims.get("exp")),
@@ -120,11 +125,18 @@ def _text(value: object) -> str | None:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    # JSON as Python reads it has NaN and Infinity, which are no moments.
+    return number if math.isfinite(number) else None
 
 
 def _moment(value: object) -> float | None:
     try:
-        return datetime.fromisoformat(str(value)).timestamp()
+        return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else None
     except (ValueError, OverflowError, OSError):
         return None

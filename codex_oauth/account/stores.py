@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codex_oauth.account.profiles import profiles
-from codex_oauth.account.sign_in import SignIn, fingerprint, read_sign_in
+from codex_oauth.account.sign_in import LARGEST, SignIn, fingerprint, read_sign_in
 from codex_oauth.config import Settings
 from codex_oauth.types import as_object
 
@@ -52,8 +52,8 @@ def copies(settings: Settings, others: Iterable[Store]) -> tuple[Copy, ...]:
 
     A link to the same file is one sign-in, kept fresh by whoever comes first, and no copy.
     """
-    ours = [_codex_store("codex-oauth", profile.home) for profile in profiles(settings)]
-    ours += [_codex_store("codex-oauth", settings.home)]
+    homes = [settings.state_dir / "codex-home", *(profile.home for profile in profiles(settings)), settings.home]
+    ours = [_codex_store("codex-oauth", home) for home in homes]
     own = list({store.file: store for store in ours if store is not None}.values())
     found: list[Copy] = []
     for index, store in enumerate(own):
@@ -74,6 +74,8 @@ def _codex_store(owner: str, home: Path) -> Store | None:
 
 def _opencode_store(owner: str, file: Path) -> Store | None:
     try:
+        if not file.is_file() or file.stat().st_size > LARGEST:
+            return None
         providers = as_object(json.loads(file.read_bytes())) or {}
     except (OSError, ValueError, RecursionError):
         return None

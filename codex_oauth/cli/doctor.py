@@ -15,6 +15,8 @@ from codex_oauth.errors import CodexOAuthError, ConfigurationError
 from codex_oauth.version import __version__
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from codex_oauth.client import AsyncCodex
     from codex_oauth.config import Settings
 
@@ -126,6 +128,9 @@ def _home(settings: Settings) -> _Check:
                     "home", "warn", f"{settings.home}, your own, isolates less", "leave --codex-home out", details=lacks
                 )
             return _Check("home", "ok", f"{settings.home} (your own)")
+        if settings.profile is not None and not settings.home.parent.is_dir():
+            mend = f"codex-oauth login --profile {settings.profile}"
+            return _Check("home", "fail", f"there is no profile {settings.profile!r}", mend, 2)
         binary = find_binary(settings)
         home = ready_home(settings, binary) or prepare_home(settings, binary)
         if (home.path / "AGENTS.md").exists():
@@ -145,7 +150,9 @@ def _home(settings: Settings) -> _Check:
 
 
 def _account(codex: AsyncCodex) -> _Check:
+    from codex_oauth.account import sign_in_command
     from codex_oauth.errors import AccountCheckError
+    from codex_oauth.process import find_binary
 
     try:
         account = call(codex.account)
@@ -155,8 +162,10 @@ def _account(codex: AsyncCodex) -> _Check:
     except AccountCheckError as error:
         return _Check("network", "fail", error.message, "check HTTPS_PROXY and CODEX_CA_CERTIFICATE", error.exit_status)
     except CodexOAuthError as error:
-        finding, _, mend = error.message.rpartition(": ")
-        return _Check("account", "fail", finding or error.message, mend if finding else None, error.exit_status)
+        # Most of them end with the command that signs in.
+        mend = sign_in_command(codex.settings, find_binary(codex.settings).path)
+        finding = error.message.removesuffix(f": {mend}")
+        return _Check("account", "fail", finding, mend if finding != error.message else None, error.exit_status)
     except TimeoutError:
         return _Check("network", "fail", "the account service did not answer in time", "check HTTPS_PROXY", 5)
 
@@ -165,7 +174,9 @@ def _sign_ins(settings: Settings) -> list[_Check]:
     from codex_oauth.account import copies, other_stores
     from codex_oauth.config import environment
 
-    others = other_stores(environment())
+    # A link to the home's own file, or the home itself where it is the user's own, is no other one.
+    own = (settings.home / "auth.json").resolve()
+    others = [store for store in other_stores(environment()) if store.file.resolve() != own]
     copied = copies(settings, others)
     checks = [
         _Check(
@@ -173,15 +184,27 @@ def _sign_ins(settings: Settings) -> list[_Check]:
             "warn",
             f"{copy.ours.file} and {copy.other.file} ({copy.other.owner}) hold the same refresh token, which is good "
             "for one use: whichever is refreshed first ends the other's sign-in",
-            "codex-oauth login",
+            _sign_in_command(settings, copy.ours.file.parent),
         )
         for copy in copied
     ]
     alone = [store for store in others if all(store != copy.other for copy in copied)]
     if alone:
         found = ", ".join(f"{store.owner} ({store.file})" for store in alone)
-        checks.append(_Check("sign-in", "ok", f"{found}: signed in by themselves, and not used here"))
+        checks.append(_Check("sign-in", "ok", f"other programs' own, not used here: {found}"))
     return checks
+
+
+def _sign_in_command(settings: Settings, home: Path) -> str:
+    from dataclasses import replace
+
+    from codex_oauth.account import profiles, sign_in_command
+    from codex_oauth.process import find_binary
+
+    if home != settings.home:
+        name = next((profile.name for profile in profiles(settings) if profile.home == home), None)
+        settings = replace(settings, home=home, managed=True, profile=name, external=None)
+    return sign_in_command(settings, find_binary(settings).path)
 
 
 def _environment(settings: Settings) -> _Check:

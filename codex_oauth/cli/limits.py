@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ("command",)
 
-_WIDTH: Final = 30
+_WIDEST: Final = 30
+_NARROWEST: Final = 10
+"""Columns of a bar."""
 
 
 @click.command("limits")
@@ -33,8 +35,8 @@ def command(as_json: bool, where: Where) -> None:
     click.echo(f"plan     {printable(limits.plan or 'unknown')}")
     _show_windows(limits)
     if limits.credits is not None:
-        left = "unlimited" if limits.credits.unlimited else limits.credits.balance if limits.credits.has else None
-        click.echo(f"credits  {printable(left or 'none')}")
+        some = limits.credits.balance or "some" if limits.credits.has else "none"
+        click.echo(f"credits  {'unlimited' if limits.credits.unlimited else printable(some)}")
     if limits.reached:
         click.echo(f"reached  {printable(limits.reached.replace('_', ' '))}")
 
@@ -44,16 +46,24 @@ def _show_windows(limits: Limits) -> None:
         click.echo("limits   the service reports none")
         return
     from rich.table import Table
+    from rich.text import Text
 
+    rows = [
+        (printable(window.name), _length(window.minutes), f"{window.used_percent} % used", _until(window))
+        for window in limits.windows
+    ]
+    screen = console()
+    words = sum(max(len(row[column]) for row in rows) for column in range(4)) + 2 * 4
+    width = min(_WIDEST, max(_NARROWEST, screen.width - words))
     table = Table(box=None, pad_edge=False, show_header=False)
-    for window in limits.windows:
+    for column in range(5):
+        table.add_column(overflow="fold", no_wrap=column == 2)
+    for window, (name, length, used, until) in zip(limits.windows, rows, strict=True):
         colour = "red" if window.used_percent >= 90 else "yellow" if window.used_percent >= 70 else "green"
-        full = round(_WIDTH * min(max(window.used_percent, 0), 100) / 100)
-        bar = f"[{colour}]{'█' * full}[/]{'░' * (_WIDTH - full)}"
-        table.add_row(
-            printable(window.name), _length(window.minutes), bar, f"{window.used_percent} % used", _until(window)
-        )
-    console().print(table)
+        full = round(width * min(max(window.used_percent, 0), 100) / 100)
+        bar = Text.assemble(("█" * full, colour), "░" * (width - full))
+        table.add_row(Text(name), length, bar, used, until)
+    screen.print(table)
 
 
 def _length(minutes: int | None) -> str:

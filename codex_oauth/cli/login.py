@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal
 
 import click
@@ -14,6 +17,7 @@ from codex_oauth.config import environment
 if TYPE_CHECKING:
     from codex_oauth.account import Login
     from codex_oauth.client import AsyncCodex
+    from codex_oauth.config import Settings
     from codex_oauth.types import Account
 
 __all__ = ("command",)
@@ -25,14 +29,21 @@ _KEY_PROFILE: Final = "api-key"
 _LONGEST_KEY: Final = 4096
 
 _FROM_CODEX: Final = """\
-A sign-in cannot be copied from ~/.codex. Its refresh token is good for one use: whichever program refreshes first, the
-other's copy is refused from then on, and both ask you to sign in again. There are two safe ways:
+A sign-in cannot be copied from ~/.codex. Its refresh token is good for one use:
+whichever program refreshes first, the other's copy is refused from then on, and
+has to be signed in again. There are two safe ways:
 
-  1. Sign in here too. Your codex keeps its own sign-in, both go on, and the same plan pays:
+  1. Sign in here too. Your codex keeps its own sign-in, both go on, and the
+     same plan pays:
+
        codex-oauth login
-  2. Use ~/.codex itself, knowingly: one sign-in, kept fresh by whoever comes first. Calls then have only as much
-     isolation as its config.toml gives them (a warning says what it lacks), and nothing is written there but by codex:
-       codex-oauth complete --codex-home ~/.codex 'Is 91 prime?'        AsyncCodex(codex_home="~/.codex")
+
+  2. Use ~/.codex itself, knowingly: one sign-in, kept fresh by whoever comes
+     first. Calls are then only as isolated as its config.toml makes them (a
+     warning says what it lacks), and nothing is written there but by codex:
+
+       codex-oauth complete --codex-home ~/.codex 'Is 91 prime?'
+       AsyncCodex(codex_home="~/.codex")
 """
 
 
@@ -40,7 +51,10 @@ other's copy is refused from then on, and both ask you to sign in again. There a
 @click.option("--browser", "way", flag_value="browser", help="ChatGPT, in a browser on this machine.")
 @click.option("--device", "way", flag_value="device", help="ChatGPT, with a code that you type in any browser.")
 @click.option(
-    "--api-key", "way", flag_value="api-key", help=f"An API key, read from stdin; for a profile.  [{_KEY_PROFILE}]"
+    "--api-key",
+    "way",
+    flag_value="api-key",
+    help=f"An API key, read from stdin, for --profile NAME; without one, for {_KEY_PROFILE!r}.",
 )
 @click.option("--from-codex", is_flag=True, help="Explain how to come from a sign-in in ~/.codex.")
 @click.option("--no-open", is_flag=True, help="Only print the address; do not open the browser.")
@@ -66,29 +80,47 @@ def command(
       printenv OPENAI_API_KEY | codex-oauth login --api-key --profile ci
     """
     terminal = sys.stdin.isatty() and sys.stderr.isatty()
-    if from_codex and way is None:
+    if from_codex:
         say(_FROM_CODEX)
-        if not terminal or not click.confirm("Sign in here now?", default=True, err=True):
+        if way is None and not (terminal and click.confirm("Sign in here now?", default=True, err=True)):
             raise click.exceptions.Exit(0)
     if way is None:
-        way = _ask() if terminal else "device"
+        way = _ask(open_codex(where).settings) if terminal else "device"
     if way == "api-key" and where.profile is None:
         where = where._replace(profile=_KEY_PROFILE)
     codex = open_codex(where)
     if way == "api-key":
-        account = _give_key(codex, terminal=terminal)
+        account = _give_key(codex)
     else:
-        account = call(lambda: _sign_in(codex, way, opens=not no_open, timeout=timeout))
+        with _stdout_to_stderr():
+            account = call(lambda: _sign_in(codex, way, opens=not no_open, timeout=timeout))
     _report(codex, account, as_json=as_json)
 
 
-def _ask() -> Way:
-    remote = not _has_screen()
+@contextmanager
+def _stdout_to_stderr() -> Generator[None]:
+    """What a browser prints when it starts belongs to nobody who reads this command's result."""
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _ask(settings: Settings) -> Way:
+    from codex_oauth.account import wallet_of
+
+    # A profile is for one kind of wallet, and over ssh there is no browser on this machine.
+    default = "3" if wallet_of(settings) == "apiKey" else "1" if _has_screen() else "2"
     say("How do you want to sign in?")
     say("  1  ChatGPT, in a browser on this machine")
-    say("  2  ChatGPT, with a code that you type in any browser, for instance on your phone")
+    say("  2  ChatGPT, with a code that you type in any browser, such as your phone's")
     say("  3  An API key, billed for each call, in a profile of its own")
-    answer = click.prompt("1, 2 or 3", type=click.Choice(["1", "2", "3"]), default="2" if remote else "1", err=True)
+    answer = click.prompt(
+        "1, 2 or 3", type=click.Choice(["1", "2", "3"]), show_choices=False, default=default, err=True
+    )
     ways: dict[str, Way] = {"1": "browser", "2": "device", "3": "api-key"}
     return ways[answer]
 
@@ -110,7 +142,7 @@ async def _sign_in(codex: AsyncCodex, way: Way, *, opens: bool, timeout: float |
             else:
                 say(f"Open this page in a browser on this machine, and sign in:\n\n  {login.url}\n")
                 if opens and _has_screen():
-                    await _open(login.url)
+                    _open(login.url)
             return await _countdown(login)
 
 
@@ -122,27 +154,35 @@ def _show_code(url: str, code: str) -> None:
     from rich.panel import Panel
     from rich.text import Text
 
-    say(f"1. Open this page in any browser, on any machine, and sign in:\n\n     {url}\n\n2. Enter this code:\n")
+    # Once to read, and once to copy.
+    say(f"1. Open this page in any browser, on any machine, and sign in:\n\n     {url}\n")
+    say(f"2. Enter this code: {printable(code)}\n")
     console = Console(stderr=True, highlight=False)
     console.print(Panel.fit(Text(" ".join(printable(code)), style="bold"), padding=(1, 4)), justify="center")
     say("\nWhoever has the code can sign in for you: give it to nobody.\n")
 
 
-async def _open(url: str) -> None:
+def _open(url: str) -> None:
+    import threading
     import webbrowser
 
-    from anyio import to_thread
+    def show() -> None:
+        try:
+            shown = webbrowser.open(url)
+        except (webbrowser.Error, ValueError, OSError):  # a BROWSER that makes no sense, say
+            shown = False
+        if not shown:
+            say("The browser could not be opened; copy the address.")
 
-    # It may wait for the browser's own start.
-    if not await to_thread.run_sync(webbrowser.open, url, abandon_on_cancel=True):
-        say("The browser could not be opened; copy the address.")
+    # Some return only when the browser is closed. Nothing waits for that, not even the end of this program.
+    threading.Thread(target=show, daemon=True).start()
 
 
 async def _countdown(login: Login) -> Account:
     import anyio
 
     if not sys.stderr.isatty():
-        say(f"waiting, for at most {login.timeout:.0f} s…")
+        say(f"waiting, for at most {login.timeout:g} s…")
         return await login.wait()
     from rich.console import Console
 
@@ -169,16 +209,22 @@ async def _countdown(login: Login) -> Account:
     return account
 
 
-def _give_key(codex: AsyncCodex, *, terminal: bool) -> Account:
+def _give_key(codex: AsyncCodex) -> Account:
     profile = codex.settings.profile
-    say(f"Calls that name --profile {profile} will be billed to this key. No other call uses it.")
-    given = click.prompt("API key", hide_input=True, err=True) if terminal else sys.stdin.read(_LONGEST_KEY + 1)
-    key = str(given).strip()
-    if not key or len(key) > _LONGEST_KEY or any(character.isspace() for character in key):
-        raise click.UsageError("an API key is expected on stdin: one word, such as sk-…")
+    say(f"Calls with --profile {profile} will be billed to this key. No other call uses it.")
+    key = _read_key().strip()
+    if not key or len(key) > _LONGEST_KEY or not key.isascii() or any(character.isspace() for character in key):
+        raise click.UsageError("that is no API key: one word is expected on stdin, such as sk-…")
     if key.startswith("eyJ"):
         raise click.UsageError("that is an access token, not an API key; for a token of a fleet see CODEX_OAUTH_TOKEN")
     return call(lambda: codex.login_api_key(key))
+
+
+def _read_key() -> str:
+    if sys.stdin.isatty():
+        # Wherever stderr goes: typed text must not be shown.
+        return str(click.prompt("API key", hide_input=True, err=True))
+    return sys.stdin.buffer.read(_LONGEST_KEY + 1).decode("utf-8", "replace")
 
 
 def _report(codex: AsyncCodex, account: Account, *, as_json: bool) -> None:

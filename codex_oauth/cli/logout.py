@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from codex_oauth.account import read_sign_in
 from codex_oauth.cli.options import Where, home_options, open_codex
 from codex_oauth.cli.output import call, say, to_json, waiting
 
@@ -17,8 +16,10 @@ __all__ = ("command",)
 def command(as_json: bool, where: Where) -> None:
     """Sign out of this package's home. Your own codex, and other profiles, stay signed in."""
     codex = open_codex(where)
-    was = read_sign_in(codex.settings.home) is not None
-    if was or codex.settings.external is not None or not codex.settings.managed:
+    # One that this package cannot read, codex may.
+    was = (codex.settings.home / "auth.json").exists()
+    mistyped = codex.settings.profile is not None and not codex.settings.home.parent.is_dir()
+    if was or mistyped or codex.settings.external is not None or not codex.settings.managed:
         with waiting("signing out…"):
             call(codex.logout)
     if as_json:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from codex_oauth.account import profiles
-from codex_oauth.cli.output import console, printable, to_json
+from codex_oauth.cli.output import printable, to_json
 from codex_oauth.config import load_settings
 
 if TYPE_CHECKING:
@@ -27,20 +27,22 @@ def command(as_json: bool) -> None:
     if as_json:
         to_json([_described(profile) for profile in found])
         return
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("profile", "pays with", "signed in", "home"):
-        table.add_column(heading, overflow="fold")
-    for profile in found:
-        table.add_row(
-            profile.name or "(none named)",
-            "an API key, billed" if profile.wallet == "apiKey" else "a ChatGPT plan",
-            _signed_in(profile),
-            escape(printable(str(profile.home))),
-        )
-    console().print(table)
+    rows = [
+        ("profile", "pays with", "signed in", "home"),
+        *(
+            (
+                printable(profile.name or "(none named)"),
+                "an API key, billed" if profile.wallet == "apiKey" else "a ChatGPT plan",
+                _signed_in(profile),
+                printable(str(profile.home)),
+            )
+            for profile in found
+        ),
+    ]
+    # No table of rich's: that would break a path that is longer than the line, and one that is copied has to be whole.
+    name, wallet, signed_in = (max(len(row[column]) for row in rows) for column in range(3))
+    for row in rows:
+        click.echo(f"{row[0]:<{name}}  {row[1]:<{wallet}}  {row[2]:<{signed_in}}  {row[3]}")
 
 
 def _signed_in(profile: Profile) -> str:

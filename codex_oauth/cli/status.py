@@ -87,7 +87,7 @@ def _show(report: dict[str, Any], account: Account | None, *, managed: bool) -> 
     if report["external"]:
         click.echo(f"token     from {report['external']}")
     if (token := report["token"]) is not None:
-        click.echo(f"token     {_token(token)}")
+        click.echo(f"token     {_token(token, stale=bool(report['stale']))}")
         if token["last_refresh"] is not None:
             click.echo(f"refresh   last {_span(time.time() - token['last_refresh'])} ago")
     if report["stale"]:
@@ -95,16 +95,16 @@ def _show(report: dict[str, Any], account: Account | None, *, managed: bool) -> 
         click.echo(f"stale     the service refused to refresh it {since} ago: {report['stale']['reason']}")
     if report["withheld_variables"]:
         names = ", ".join(printable(name) for name in report["withheld_variables"])
-        click.echo(f"withheld  {names} (set here and able to pay; the app-server does not get them)")
+        click.echo(f"withheld  {names} (could pay; not given to codex)")
 
 
-def _token(token: dict[str, Any]) -> str:
+def _token(token: dict[str, Any], *, stale: bool) -> str:
     if token["expires_in_s"] is None:
         return "does not say when it expires"
     age = f"{_span(token['age_s'])} old, " if token["age_s"] is not None else ""
     left = token["expires_in_s"]
     if left <= 0:
-        return f"{age}expired {_span(-left)} ago; the next call has it refreshed"
+        return f"{age}expired {_span(-left)} ago" + ("" if stale else "; the next call has it refreshed")
     return f"{age}expires in {_span(left)}"
 
 

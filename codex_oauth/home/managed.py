@@ -105,9 +105,11 @@ def prepare_home(settings: Settings, binary: Binary, given_up: Callable[[], bool
             return _write(settings, binary, given_up)
     except (OSError, UnicodeEncodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "its name is not UTF-8"
+        named = Path(os.fsdecode(error.filename)) if isinstance(error, OSError) and error.filename else settings.home
+        inside = named.is_relative_to(settings.home) or settings.home.is_relative_to(named)
+        place, variable = (settings.home, "CODEX_OAUTH_HOME") if inside else (settings.state_dir, "XDG_STATE_HOME")
         raise ConfigurationError(
-            f"{settings.home}: the managed home cannot be written: {why or error}. "
-            "CODEX_OAUTH_HOME can name another place"
+            f"{place}: the managed home cannot be written: {why or error}. {variable} can name another place"
         ) from error
 
 
@@ -143,11 +145,7 @@ def _write(settings: Settings, binary: Binary, given_up: Callable[[], bool]) -> 
     inherited = dict(settings.inherited)
     empty = work_dir(settings)
     empty.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # These three read no home that matters; an empty one keeps a config.toml of another version from failing them.
-    probe = home / ".probe"
-    shutil.rmtree(probe, ignore_errors=True)
-    probe.mkdir(exist_ok=True, mode=0o700)
-    try:
+    with _probe(home) as probe:
         version = check_version(
             binary, run_codex(binary, "--version", home=probe, inherited=inherited, given_up=given_up)
         )
@@ -157,23 +155,23 @@ def _write(settings: Settings, binary: Binary, given_up: Callable[[], bool]) -> 
         catalogue = hermetic_catalogue(
             run_codex(binary, "debug", "models", "--bundled", home=probe, inherited=inherited, given_up=given_up)
         )
-    finally:
-        shutil.rmtree(probe, ignore_errors=True)
-    _replace(home / "models.json", json.dumps(catalogue, separators=(",", ":")))
-    numbers = tuple(int(part) for part in version.split("-")[0].split(".")[:3])
-    _replace(
-        home / "config.toml",
-        render_config(
+        numbers = tuple(int(part) for part in version.split("-")[0].split(".")[:3])
+        config = render_config(
             version=version,
             catalogue=home / "models.json",
             features=features,
             agents_table=numbers >= _FIRST_AGENTS_TABLE,
-        ),
-    )
-    try:
-        run_codex(binary, "app-server", home=home, inherited=inherited, given_up=given_up)
-    except UnsupportedCodexError as error:
-        raise _with_hint(error, home) from error
+        )
+        _replace(home / "models.json", json.dumps(catalogue, separators=(",", ":")))
+        _replace(home / "config.toml", config)
+        _replace(probe / "config.toml", config)
+        try:
+            # Only the databases are this home's: with its sign-in, an app-server would refresh a token that is about to
+            # expire, and this one may be ended at any moment.
+            databases = {**inherited, "CODEX_SQLITE_HOME": str(home)}
+            run_codex(binary, "app-server", home=probe, inherited=databases, given_up=given_up)
+        except UnsupportedCodexError as error:
+            raise _with_hint(error, home) from error
     _keep_no_logs(home)
     models = visible_models(catalogue)
     stamp: dict[str, Any] = {
@@ -187,6 +185,19 @@ def _write(settings: Settings, binary: Binary, given_up: Callable[[], bool]) -> 
     # Last: a home without a stamp is not ready, whatever else a crash left in it.
     _replace(home / _STAMP, json.dumps(stamp))
     return Home(path=home, managed=True, version=version, models=models)
+
+
+@contextmanager
+def _probe(home: Path) -> Generator[Path]:
+    """A CODEX_HOME without a sign-in, for commands that need none; a config.toml of another version cannot fail them
+    there."""
+    probe = home / ".probe"
+    shutil.rmtree(probe, ignore_errors=True)
+    probe.mkdir(exist_ok=True, mode=0o700)
+    try:
+        yield probe
+    finally:
+        shutil.rmtree(probe, ignore_errors=True)
 
 
 def _keep_no_logs(home: Path) -> None:

@@ -25,6 +25,7 @@ from codex_oauth.errors import (
     ServerCrashedError,
 )
 from codex_oauth.protocol import Method, check
+from codex_oauth.redaction import cleaned
 from codex_oauth.transport import Transport
 from codex_oauth.types import as_object
 
@@ -289,7 +290,9 @@ def _rpc_error(method: str, answer: object) -> RpcError:
     code = error.get("code")
     code = code if isinstance(code, int) else 0
     kind = ServerBusyError if code == _OVERLOADED else RpcError
-    return kind(f"{method}: {error.get('message') or 'refused'}"[:2000], rpc_code=code, data=error.get("data"))
+    # A service's answer may be quoted in it, whatever that says.
+    message = cleaned(error.get("message") or "refused")
+    return kind(f"{method}: {message}", rpc_code=code, data=error.get("data"))
 
 
 def crashed(returncode: int | None, stderr_tail: str) -> ServerCrashedError:

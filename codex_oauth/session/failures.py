@@ -18,6 +18,7 @@ from codex_oauth.errors import (
     CodexOAuthError,
     ContextWindowExceededError,
     CredentialRejectedError,
+    ExternalTokenError,
     IncompleteReplyError,
     InvalidRequestError,
     ModelNotSupportedError,
@@ -31,7 +32,6 @@ from codex_oauth.errors import (
     RpcError,
     StreamDisconnectedError,
     TooManyRequestsError,
-    TurnError,
     TurnFailedError,
     UpstreamHTTPError,
     UpstreamServerError,
@@ -158,11 +158,12 @@ def _usage(raw: str, message: str, name: str, limits: RateLimits) -> UsageLimitE
 
 
 def _reason(raw: str) -> ReauthenticationReason:
-    if "has expired" in raw:
+    # In codex's own words, or with the code of the service.
+    if "has expired" in raw or "refresh_token_expired" in raw:
         return "expired"
-    if "already used" in raw:
+    if "already used" in raw or "refresh_token_reused" in raw:
         return "reused"
-    if "revoked" in raw:
+    if "revoked" in raw or "refresh_token_invalidated" in raw:
         return "revoked"
     return "other"
 
@@ -171,12 +172,18 @@ _UNSUPPORTED_MODEL: Final = re.compile(r"The '([^']+)' model is not supported")
 _INCOMPLETE: Final = re.compile(r"Incomplete response returned, reason: (\S+)")
 
 
-def _other(raw: str, message: str, name: str | None, model: str | None) -> TurnError:
+_NOT_REFRESHED: Final = ("Failed to refresh token", "/oauth/token", "OAuth token response is invalid")
+"""What codex says in mid-turn where the token was refused and could not be refreshed just then."""
+
+
+def _other(raw: str, message: str, name: str | None, model: str | None) -> CodexOAuthError:
     # "other" is what codex says when the service's answer reached it as text.
     if found := _UNSUPPORTED_MODEL.search(raw):
         return ModelNotSupportedError(message, codex_error_info=name, http_status=400, model=found.group(1) or model)
     if found := _INCOMPLETE.search(raw):
         return IncompleteReplyError(message, codex_error_info=name, reason=found.group(1))
+    if any(words in raw for words in _NOT_REFRESHED):
+        return AccountCheckError(f"an expired token could not be refreshed: {message}; call again")
     if raw.startswith("stream disconnected") or "error sending request" in raw:
         return StreamDisconnectedError(message, codex_error_info=name)
     if raw.lstrip().startswith("{") or "invalid" in raw.lower():
@@ -184,14 +191,24 @@ def _other(raw: str, message: str, name: str | None, model: str | None) -> TurnE
     return TurnFailedError(message, codex_error_info=name)
 
 
-def account_failure(error: RpcError, *, sign_in: str, stderr: str = "") -> CodexOAuthError:
+def account_failure(
+    error: RpcError, *, sign_in: str, stderr: str = "", external: bool = False, refreshed: bool = True
+) -> CodexOAuthError:
     """The exception for a refused `account/read`.
 
     Args:
         error: The refusal.
         sign_in: The command that signs in on the home.
         stderr: What codex wrote beside it: why a refresh failed is said nowhere else.
+        external: Whether the token is not the home's own.
+        refreshed: Whether codex got another token meanwhile. Of a connection that broke off it writes nothing.
     """
+    if "workspace requirements" in error.message:
+        # Asked of business, enterprise and edu plans.
+        return AccountCheckError(
+            "what the account's workspace prescribes could not be loaded, or forbids what a call needs: "
+            f"{cleaned(error.message)}; call again, or ask the workspace's administrator"
+        )
     if "selected workspace missing" in error.message:
         return WrongAccountError(
             "the token is not for the account that it was given with; check the account's id", account="another account"
@@ -199,7 +216,11 @@ def account_failure(error: RpcError, *, sign_in: str, stderr: str = "") -> Codex
     # -32603 with this text: codex asked the account service first, and got no answer that it could use.
     if "workspace routing discovery" not in error.message:
         return error
-    if "(401)" in error.message and "Failed to refresh token" not in stderr:
+    if "(401)" in error.message and (refused := refresh_refusal(stderr)):
+        return refused_sign_in(refused, sign_in)
+    if "(401)" in error.message and external:
+        return ExternalTokenError(f"the service does not accept the token; {sign_in}")
+    if "(401)" in error.message and refreshed and "Failed to refresh token" not in stderr:
         return ReauthenticationRequired(f"the sign-in of this home is no longer accepted; sign in again: {sign_in}")
     # The service could not be reached, or failed, or an expired token could not be refreshed just now. None of that is
     # signed out.
@@ -211,7 +232,7 @@ def account_failure(error: RpcError, *, sign_in: str, stderr: str = "") -> Codex
 
 def refresh_refusal(stderr: str) -> ReauthenticationReason | None:
     """Why the service refused to refresh, in what codex wrote to stderr; None where it did not."""
-    refused = _REFUSED.findall(stderr)
+    refused = _REFUSED.findall(_COLOUR.sub("", stderr))
     return _reason(refused[-1]) if refused else None
 
 
@@ -224,7 +245,11 @@ def refused_sign_in(reason: ReauthenticationReason, sign_in: str) -> Reauthentic
     )
 
 
-_REFUSED: Final = re.compile(r"access token could not be refreshed[^\n]*")
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
+_REFUSED: Final = re.compile(
+    # The first where a token had expired, the second where the service had refused one that had not.
+    r"access token could not be refreshed[^\n]*|Failed to refresh token status=(?:401|400 [^\n]*invalid_grant)[^\n]*"
+)
 _WORDS: Final[Mapping[str, str]] = {
     "expired": "its refresh token has expired",
     "reused": "its refresh token was already used, most likely by a copy of it",

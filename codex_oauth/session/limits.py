@@ -4,16 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_oauth.types import Credits, Limits, LimitWindow
+from codex_oauth.errors import WrongAccountError
+from codex_oauth.jsonrpc import Dispatcher
+from codex_oauth.protocol import ACCOUNT_RATE_LIMITS_READ
+from codex_oauth.types import Account, Credits, Limits, LimitWindow
 
 if TYPE_CHECKING:
     from codex_oauth.protocol import GetAccountRateLimitsResponse, RateLimitSnapshot
 
-__all__ = ("limits_of",)
+__all__ = ("read_limits",)
 
 
-def limits_of(answer: GetAccountRateLimitsResponse) -> Limits:
-    """The limits in an answer: the account's own first, then those of single models, where there are some."""
+async def read_limits(dispatcher: Dispatcher, account: Account) -> Limits:
+    """What the plan has left.
+
+    Raises:
+        WrongAccountError: An API key pays, which has no such limits.
+        RpcError: The service did not say.
+    """
+    if account.kind != "chatgpt":
+        raise WrongAccountError(
+            "limits are those of a plan; this profile pays for each call with an API key", account=account.kind
+        )
+    return _limits(await dispatcher.request(ACCOUNT_RATE_LIMITS_READ, None))
+
+
+def _limits(answer: GetAccountRateLimitsResponse) -> Limits:
+    # The account's own first, then those of single models, where there are some.
     own = answer["rateLimits"]
     others = answer.get("rateLimitsByLimitId") or {}
     snapshots = [own, *(one for name, one in sorted(others.items()) if name != own.get("limitId"))]

@@ -38,10 +38,11 @@ class Server:
     Attributes:
         command: The process.
         sign_in: The command that signs in on its home, for error messages.
-        signed_in: Whether the home holds a sign-in of the wanted kind. If not, nothing is sent before the account is
-            known.
+        signed_in: Whether the home holds a sign-in of the wanted kind.
+        ahead: Whether it holds nothing else, so that a thread can be asked for before the account is known.
         wallet: The kind of account that may pay: a ChatGPT plan, or the API key of a profile of its own.
         auth_file: The home's sign-in, which codex rewrites with every refresh.
+        made_for: The sign-in that the home held when this was made, for whoever made it.
         tokens: Gives the token, instead of the home's sign-in.
         first: The turn that it is started for, whose thread can be asked for at once.
         meanwhile: Work of the caller's own that is done while the app-server starts, which takes it some 50 ms.
@@ -50,8 +51,10 @@ class Server:
     command: CommandSpec
     sign_in: str
     signed_in: bool
+    ahead: bool = False
     wallet: Literal["chatgpt", "apiKey"] = "chatgpt"
     auth_file: Path | None = None
+    made_for: object = field(default=None, repr=False)
     tokens: TokenSource | None = field(default=None, repr=False)
     first: TurnRequest | None = field(default=None, repr=False)
     meanwhile: Callable[[], None] | None = None
@@ -62,6 +65,8 @@ def thread_params(server: Server, request: TurnRequest) -> ThreadStartParams:
     params: ThreadStartParams = {
         # Empty, not absent: absent means codex's own prompt of 21,769 characters, empty means no message at all.
         "baseInstructions": request.instructions or "",
+        # A workspace may prescribe some for all its members, past the home's own configuration.
+        "developerInstructions": "",
         "cwd": str(server.command.cwd),
         # A home of the user's own may name a provider that another wallet pays for.
         "modelProvider": PROVIDER,

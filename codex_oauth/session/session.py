@@ -3,43 +3,37 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import anyio
 import anyio.abc
 import anyio.lowlevel
 
-from codex_oauth.errors import (
-    CodexOAuthError,
-    CredentialRejectedError,
-    ForeignInstructionsError,
-    RpcError,
-    WrongAccountError,
-)
+from codex_oauth import errors
+from codex_oauth.errors import CodexOAuthError, RpcError
 from codex_oauth.events import Observer, PhaseReached
 from codex_oauth.jsonrpc import Dispatcher, PendingResponse, crashed
 from codex_oauth.process import Child, spawn
 from codex_oauth.protocol import (
     ACCOUNT_LOGIN_START,
-    ACCOUNT_RATE_LIMITS_READ,
     ACCOUNT_READ,
     CHATGPT_AUTH_TOKENS_REFRESH,
     INITIALIZE,
     INITIALIZED,
-    MODEL_LIST,
     THREAD_START,
     THREAD_UNSUBSCRIBE,
 )
 from codex_oauth.session.failures import RateLimits, account_failure, refresh_refusal, refused_sign_in
 from codex_oauth.session.gate import read_account, require_wallet
-from codex_oauth.session.limits import limits_of
+from codex_oauth.session.limits import read_limits
+from codex_oauth.session.listing import list_models
 from codex_oauth.session.replies import decline
 from codex_oauth.session.request import Thread, TurnRequest, TurnResult, ignore
 from codex_oauth.session.router import Router
 from codex_oauth.session.server import PROVIDER, Server, thread_params
-from codex_oauth.session.storm import INTERVAL, RefreshStorm
+from codex_oauth.session.storm import INTERVAL, RefreshStorm, state_of
 from codex_oauth.session.turn import run_turn
 from codex_oauth.transport import StdioTransport
 from codex_oauth.types import Account, Limits, Model, as_object
@@ -70,6 +64,9 @@ _SILENCE: Final = 0.25
 """Seconds without a word, while a thread is asked for, after which another process serves the next call; 5 ms is
 usual."""
 
+_ANSWER_PATIENCE: Final = 0.02
+# Seconds in which a line that is to be written is written.
+
 _STUCK: Final = 5.0
 """Seconds that an interrupted turn may take to end before its process is given up. 6 ms were measured."""
 
@@ -93,8 +90,10 @@ class Session:
         self._ended = anyio.Event()
         self._suspects: set[str] = set()
         self._running = 0
+        self._users = 0
         self._retired = False
         self._fault: CodexOAuthError | None = None
+        self._began_with = state_of(server.auth_file)
         self.router = Router()
         self.dispatcher = Dispatcher(
             StdioTransport(child), on_notification=self._notified, on_request=self._asked, on_end=self._connection_ended
@@ -105,12 +104,11 @@ class Session:
 
     @property
     def usable(self) -> bool:
-        """Whether another call may be made on it: it runs, is not retired, and no turn of it has been told to stop and
-        does not."""
+        """Whether another call may begin on it: it runs, is not retired, and no turn of it refuses to stop."""
         return not self.dispatcher.closed and not self._retired and not self._suspects
 
     async def wait_ended(self) -> None:
-        """Wait until the app-server is gone, or is retired and has nothing left to do."""
+        """Wait until it is gone, or is retired and unused."""
         await self._ended.wait()
 
     async def handshake(self, observer: Observer, *, gate: bool = True) -> None:
@@ -139,7 +137,7 @@ class Session:
                 ACCOUNT_LOGIN_START, {"type": "chatgptAuthTokens", **await server.tokens.current()}
             )
         who = dispatcher.send(ACCOUNT_READ, {}) if gate else None
-        if server.first is not None and server.signed_in:
+        if server.first is not None and server.ahead:
             # Only with a sign-in: starting a thread opens a connection to the model's service.
             params = thread_params(server, server.first)
             self._ahead = (params, self._send_thread_start(params))
@@ -167,7 +165,16 @@ class Session:
         try:
             answer = await who.result()
         except RpcError as error:
-            raise account_failure(error, sign_in=server.sign_in, stderr=await self._stderr()) from error
+            stderr = await self._stderr()
+            if server.tokens is not None and self._fault is not None:
+                raise self._fault from error
+            raise account_failure(
+                error,
+                sign_in=server.sign_in,
+                stderr=stderr,
+                external=server.tokens is not None,
+                refreshed=state_of(server.auth_file) != self._began_with,
+            ) from error
         account = read_account(answer)
         if account is None and server.signed_in and (refused := refresh_refusal(await self._stderr())):
             raise refused_sign_in(refused, server.sign_in)
@@ -205,7 +212,6 @@ class Session:
                 raise
         finally:
             self._running -= 1
-            self._leave_if_idle()
 
     async def start_thread(self, request: TurnRequest) -> Thread:
         """A thread with the request's instructions and model.
@@ -231,11 +237,11 @@ class Session:
         sources = tuple(answer.get("instructionSources", ()))
         if sources:
             self.release(Thread(answer["thread"]["id"], answer["model"]))
-            raise ForeignInstructionsError(
+            raise errors.ForeignInstructionsError(
                 f"the app-server would add {', '.join(sources)} to the prompt; move it away", sources=sources
             )
         if answer["modelProvider"] != PROVIDER:
-            raise WrongAccountError(
+            raise errors.WrongAccountError(
                 f"the home's configuration sends requests to {answer['modelProvider']!r}, where no ChatGPT plan pays",
                 account=answer["modelProvider"],
             )
@@ -257,38 +263,12 @@ class Session:
             self.dispatcher.post(THREAD_UNSUBSCRIBE, {"threadId": thread.id})
 
     async def read_limits(self) -> Limits:
-        """What the plan has left.
-
-        Raises:
-            WrongAccountError: An API key pays, which has no such limits.
-        """
-        if self.account.kind != "chatgpt":
-            raise WrongAccountError(
-                "limits are those of a plan; this profile pays for each call with an API key", account=self.account.kind
-            )
-        return limits_of(await self.dispatcher.request(ACCOUNT_RATE_LIMITS_READ, None))
+        """What the plan has left; raises what `limits.read_limits` raises."""
+        return await read_limits(self.dispatcher, self.account)
 
     async def models(self) -> tuple[Model, ...]:
         """Every model that the app-server lists, hidden ones included."""
-        found: list[Model] = []
-        cursor: str | None = None
-        while True:
-            page = await self.dispatcher.request(MODEL_LIST, {"includeHidden": True, "cursor": cursor})
-            found += [
-                Model(
-                    id=model["id"],
-                    name=model["displayName"],
-                    description=model["description"],
-                    efforts=tuple(option["reasoningEffort"] for option in model["supportedReasoningEfforts"]),
-                    default_effort=model["defaultReasoningEffort"],
-                    default=model["isDefault"],
-                    hidden=model["hidden"],
-                )
-                for model in page["data"]
-            ]
-            cursor = page.get("nextCursor")
-            if not cursor:
-                return tuple(found)
+        return await list_models(self.dispatcher)
 
     def suspect(self, thread_id: str) -> None:
         """A turn was told to stop and has not said that it did: give it a little longer, then end the process."""
@@ -300,8 +280,18 @@ class Session:
         self._retired = True
         self._leave_if_idle()
 
+    @contextmanager
+    def used(self) -> Generator[Self]:
+        """Within it the session stays, retired or not: a call may have a repair to make, or a question of its own."""
+        self._users += 1
+        try:
+            yield self
+        finally:
+            self._users -= 1
+            self._leave_if_idle()
+
     def _leave_if_idle(self) -> None:
-        if self._retired and not self._running:
+        if self._retired and not self._users:
             self._ended.set()
 
     async def _end_if_stuck(self, thread_id: str) -> None:
@@ -330,7 +320,7 @@ class Session:
         while self._running and not self.dispatcher.closed:
             await anyio.sleep(INTERVAL)
             if storm.look():
-                self._fault = CredentialRejectedError(
+                self._fault = errors.CredentialRejectedError(
                     "the service refuses every token that codex gets for this sign-in, and codex goes on refreshing; "
                     f"it was stopped. If that lasts, sign in again: {self.sign_in}",
                     http_status=401,
@@ -350,9 +340,14 @@ class Session:
             except CodexOAuthError as error:
                 # codex would go on asking for a while, and then know no more than that it is unauthorized.
                 self._fault = error
-                self._tasks.start_soon(self._child.stop)
+                self._tasks.start_soon(self._give_up)
                 raise RpcError("there is no other token") from error
         return await decline(method, params)
+
+    async def _give_up(self) -> None:
+        # The answer goes out first: codex waits up to ten seconds for one, even where its input has ended.
+        await anyio.sleep(_ANSWER_PATIENCE)
+        await self._child.stop(patience=STOP_PATIENCE)
 
     def _connection_ended(self, fault: CodexOAuthError | None) -> CodexOAuthError:
         error = self._fault or fault or crashed(self._child.returncode, self._child.stderr_tail)

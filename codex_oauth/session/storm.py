@@ -11,7 +11,7 @@ from collections import deque
 from pathlib import Path
 from typing import Final
 
-__all__ = ("INTERVAL", "RefreshStorm")
+__all__ = ("INTERVAL", "RefreshStorm", "state_of")
 
 INTERVAL: Final = 0.1
 """Seconds between two looks at the file, while a turn runs. A look is one `stat`."""
@@ -27,20 +27,24 @@ class RefreshStorm:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._last = self._state()
+        self._last = state_of(file)
         self._changes: deque[float] = deque(maxlen=_MOST)
 
     def look(self) -> bool:
         """Look at the file; whether it has changed too often to be anything else."""
-        state = self._state()
+        state = state_of(self._file)
         if state != self._last:
             self._last = state
             self._changes.append(time.monotonic())
         return len(self._changes) == _MOST and self._changes[-1] - self._changes[0] < _WINDOW
 
-    def _state(self) -> tuple[int, int] | None:
-        try:
-            stat = self._file.stat()
-        except OSError:
-            return None
-        return stat.st_ino, stat.st_mtime_ns
+
+def state_of(file: Path | None) -> tuple[int, int] | None:
+    """What changes with a file's content; None where there is no file."""
+    if file is None:
+        return None
+    try:
+        stat = file.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns

@@ -79,6 +79,9 @@ class Backend:
                 await http.answer(HttpResponse(200, _accounts(account)))
             case "GET", "/backend-api/wham/settings/user":
                 await http.answer(HttpResponse(200, {}))
+            case "GET", "/backend-api/wham/config/bundle":
+                # What a workspace prescribes; asked for business, enterprise and edu plans, and required there.
+                await http.answer(HttpResponse(200, {}))
             case "GET", "/backend-api/wham/usage":
                 await http.answer(HttpResponse(200, usage(account.plan, self._inference.rate_limits)))
             case _:

@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from codex_oauth.config import Settings
-from codex_oauth.testing import Hang, HttpError, Json, LoopbackChatGPT, Text, usage_limit_reached
+from codex_oauth.testing import Hang, HttpError, Json, LoopbackChatGPT, RateLimits, Text, usage_limit_reached
 from tests.cli.terminal import run_in_terminal
 from tests.conftest import RunCLI
 
-COMMANDS = ("classify", "complete", "completion", "demo", "doctor", "models", "status")
+COMMANDS = (
+    *("classify", "complete", "completion", "demo", "doctor", "limits", "login", "logout", "models", "profiles"),
+    "status",
+)
 CALLS = (("complete", "hi"), ("classify", "--command", "ls"))
 ALLOW = {"reason": "Only looks.", "behavior": "allow", "deny_message": ""}
 ESCAPE = re.compile(rb"\x1b")
@@ -81,6 +84,8 @@ def test_a_command_that_is_like_no_other_is_sent_to_the_help(run_cli: RunCLI) ->
         ("complete", "one", "two"),
         ("completion", "powershell"),
         ("status", "extra"),
+        ("profiles", "--profile", "other"),
+        ("limits", "--profile", "-"),
         ("--no-such-option",),
         ("complete", "hi", "--home", "/a", "--codex-home", "/b"),
         ("complete", "hi", "--codex-home", "/no/such/folder"),
@@ -105,8 +110,7 @@ def test_nobody_signed_in_exits_with_3_and_the_command_that_signs_in(
     (settings.home / "auth.json").unlink()
     done = run_cli(*call)
     assert (done.returncode, done.stdout) == (3, b"")
-    assert f"CODEX_HOME={settings.home} " in done.stderr.decode()
-    assert done.stderr.decode().rstrip().endswith(" login")
+    assert done.stderr.decode() == "codex-oauth: not signed in; sign in with your ChatGPT plan: codex-oauth login\n"
     assert chatgpt.model_requests == ()
 
 
@@ -169,7 +173,13 @@ def test_a_wrong_configuration_file_is_told_by_every_command_that_reads_it(
     path = Path(environ["XDG_CONFIG_HOME"]) / "codex-oauth/config.toml"
     path.parent.mkdir(parents=True)
     path.write_text('modle = "x"', encoding="utf-8")
-    for command in (("complete", "hi"), ("status",), ("models",), ("classify", "--command", "ls")):
+    for command in (
+        ("complete", "hi"),
+        ("status",),
+        ("models",),
+        ("classify", "--command", "ls"),
+        *(("login",), ("logout",), ("limits",), ("profiles",)),
+    ):
         done = run_cli(*command)
         assert (done.returncode, done.stdout) == (2, b"")
         assert f"{path}: unknown key 'modle'; did you mean 'model'?" in done.stderr.decode()
@@ -183,25 +193,34 @@ def test_a_wrong_configuration_file_is_told_by_every_command_that_reads_it(
         ("models",),
         ("status",),
         ("doctor",),
+        ("limits",),
+        ("profiles",),
+        ("logout",),
+        ("login", "--timeout", "0.3"),
+        ("login", "--help"),
         ("--help",),
         ("nope",),
     ],
-    ids=lambda arguments: arguments[0],
+    ids=" ".join,
 )
 def test_a_pipe_gets_no_escape_sequences(run_cli: RunCLI, chatgpt: LoopbackChatGPT, arguments: tuple[str, ...]) -> None:
     chatgpt.default = Json(ALLOW)
+    chatgpt.rate_limits = RateLimits(used_percent=80)
     done = run_cli(*arguments)
     assert not ESCAPE.search(done.stdout + done.stderr)
 
 
 @pytest.mark.parametrize(
-    "arguments", [("models",), ("status",), ("doctor",), ("classify", "--command", "ls")], ids=lambda each: each[0]
+    "arguments",
+    [("models",), ("status",), ("doctor",), ("limits",), ("profiles",), ("classify", "--command", "ls")],
+    ids=lambda each: each[0],
 )
 @pytest.mark.usefixtures("settings")
 def test_a_terminal_gets_no_colours_where_they_are_not_wanted(
     environ: dict[str, str], chatgpt: LoopbackChatGPT, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     chatgpt.default = Json(ALLOW)
+    chatgpt.rate_limits = RateLimits(used_percent=80)
     shown = run_in_terminal({**environ, "NO_COLOR": "1"}, tmp_path, *arguments)
     assert shown.returncode == 0
     assert not re.search(r"\x1b\[(\d+;)*[349]\d(;\d+)*m", shown.text)
@@ -227,7 +246,11 @@ def test_no_secret_is_printed_by_any_command(run_cli: RunCLI, settings: Settings
         ("doctor",),
         ("doctor", "--json"),
         ("models", "--json"),
+        ("limits", "--json"),
+        ("profiles",),
+        ("profiles", "--json"),
         *CALLS,
+        ("logout",),
     ):
         done = run_cli(*arguments)
         printed = (done.stdout + done.stderr).decode()

@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 import termios
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+import click
 import pytest
 
+from codex_oauth.cli.root import cli
 from codex_oauth.config import Settings
 from codex_oauth.gate import BUILTIN_POLICY
-from codex_oauth.testing import Json, LoopbackChatGPT, Text
+from codex_oauth.testing import Json, LoopbackChatGPT, RateLimits, Text
 from tests.conftest import RunCLI
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +30,7 @@ ALLOW = {"reason": "Only looks.", "behavior": "allow", "deny_message": ""}
 
 
 def run_python(source: str, environ: dict[str, str], folder: Path, stdin: str = "") -> str:
+    """What a program prints that ends well, without a warning."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", source],
         input=stdin.encode(),
@@ -38,16 +44,43 @@ def run_python(source: str, environ: dict[str, str], folder: Path, stdin: str = 
     return done.stdout.decode()
 
 
-PAGES = [
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+SNIPPETS = [
     pytest.param(source, id=f"{page.stem}-{number}")
-    for page in sorted((ROOT / "docs").glob("*.md"))
+    for page in PAGES
     for number, source in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL), 1)
 ]
 
 
-@pytest.mark.parametrize("source", PAGES)
-def test_a_snippet_of_the_pages_runs(environ: dict[str, str], settings: Settings, tmp_path: Path, source: str) -> None:
-    assert run_python(source, environ, tmp_path)
+@pytest.fixture
+def profile(settings: Settings, chatgpt: LoopbackChatGPT) -> Iterator[None]:
+    """The profile `work`, signed in."""
+    folder = settings.state_dir / "profiles" / "work"
+    chatgpt.sign_in(folder / "codex-home")
+    yield
+    shutil.rmtree(folder.parent)
+
+
+@pytest.mark.parametrize("source", SNIPPETS)
+def test_a_snippet_of_the_pages_runs(
+    environ: dict[str, str],
+    settings: Settings,
+    profile: None,
+    chatgpt: LoopbackChatGPT,
+    tmp_path: Path,
+    source: str,
+) -> None:
+    chatgpt.rate_limits = RateLimits()
+    with ThreadPoolExecutor(1) as people:
+        person = people.submit(_approve, chatgpt) if "login.wait()" in source and "chatgpt." not in source else None
+        assert run_python(source, environ, tmp_path)
+        assert person is None or person.result() is None
+
+
+def _approve(chatgpt: LoopbackChatGPT) -> None:
+    # The program asks whether the code was approved only after it got it, and the stand-in gives out this one first.
+    chatgpt.wait_for_requests(1, path="/api/accounts/deviceauth/token", timeout=30)
+    chatgpt.approve_device("LOOP-00001")
 
 
 def test_the_readme_has_two_python_examples() -> None:
@@ -73,7 +106,8 @@ def test_the_page_on_configuration_names_every_key_and_variable() -> None:
     source = (ROOT / "codex_oauth/config.py").read_text(encoding="utf-8")
     keys = re.findall(r'values\.get\("(\w+)"', source)
     assert keys
-    names = {*keys, *re.findall(r"CODEX_OAUTH_[A-Z]+(?:_[A-Z]+)*", source), "XDG_STATE_HOME", "XDG_CONFIG_HOME"}
+    read = re.findall(r'environ\.get\("(\w+)"', source)
+    names = {*keys, *read, *re.findall(r"CODEX_OAUTH_[A-Z]+(?:_[A-Z]+)*", source), "XDG_STATE_HOME", "XDG_CONFIG_HOME"}
     assert {name for name in names if f"`{name}`" not in page and f"${name}/" not in page} == set()
 
 
@@ -97,10 +131,27 @@ def test_every_command_in_the_readme_exists(run_cli: RunCLI) -> None:
     assert all(f"  {name} " in helped for name in named)
 
 
-def test_the_file_links_of_the_documents_exist() -> None:
-    for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
-        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
-            assert (document.parent / target).exists(), f"{document.name}: {target}"
+def test_every_command_and_option_of_the_documents_exists() -> None:
+    for document in (ROOT / "README.md", *PAGES):
+        text = document.read_text(encoding="utf-8")
+        for name, rest in re.findall(r"codex-oauth ([a-z]+)\b([^`\n|;]*)", text):
+            command = cli.get_command(click.Context(cli), name)
+            assert command is not None, f"{document.name}: {name}"
+            known = {"--help"}.union(*(parameter.opts for parameter in command.params))
+            assert set(re.findall(r"(?<!\S)--[a-z-]+", rest)) <= known, f"{document.name}: {name}{rest}"
+
+
+def test_the_links_of_the_documents_lead_somewhere() -> None:
+    for document in (ROOT / "README.md", *PAGES):
+        for file, anchor in re.findall(r"\]\(([^)#:]*)#?([^):]*)\)", document.read_text(encoding="utf-8")):
+            target = document.parent / file if file else document
+            assert target.exists(), f"{document.name}: {file}"
+            assert not anchor or anchor in _anchors(target), f"{document.name}: {file}#{anchor}"
+
+
+def _anchors(document: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_the_example_of_a_typed_answer_runs(

@@ -31,7 +31,8 @@ FOREVER = "while True: signal.pause()\n"
 
 def python(folder: Path, program: str, **changes: Any) -> CommandSpec:
     argv = (sys.executable, "-ISc", program)
-    return CommandSpec(argv=argv, env={"PATH": os.defpath}, cwd=folder, **{"grace": 1, **changes})
+    arguments: dict[str, Any] = {"grace": 1, **changes}
+    return CommandSpec(argv=argv, env={"PATH": os.defpath}, cwd=folder, **arguments)
 
 
 def exists(pid: int) -> bool:

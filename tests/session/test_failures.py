@@ -34,9 +34,16 @@ from codex_oauth.errors import (
     UsageLimitError,
     UsageLimitReachedError,
     WorkspaceCreditsError,
+    WrongAccountError,
 )
 from codex_oauth.redaction import cleaned
-from codex_oauth.session.failures import RateLimits, account_failure, error_info, turn_failure
+from codex_oauth.session.failures import (
+    RateLimits,
+    account_failure,
+    error_info,
+    refresh_refusal,
+    turn_failure,
+)
 
 FULL: Final = RateLimits(plan="plus", resets_at=1_800_000_000, window=300)
 UNSUPPORTED = '{"detail": "The \'gpt-x\' model is not supported when using Codex with a ChatGPT account."}'
@@ -126,9 +133,19 @@ def test_only_a_limit_that_was_reached_says_when_it_lifts() -> None:
     ],
 )
 def test_a_refused_refresh_says_why(ending: str, reason: str) -> None:
-    error = turn_failure({"message": REFRESH + ending, "codexErrorInfo": "unauthorized"}, RateLimits(), None)
+    said = {"message": REFRESH + ending, "codexErrorInfo": "unauthorized"}
+    error = turn_failure(said, RateLimits(), None, sign_in="codex-oauth login --profile work")
     assert type(error) is ReauthenticationRequired
-    assert error.reason == reason
+    assert (error.reason, error.refused) == (reason, True)
+    assert error.message.endswith("; sign in again: codex-oauth login --profile work")
+    assert refresh_refusal(f"one\n\x1b[31mERROR\x1b[0m login: \x1b[1m{REFRESH}{ending}\x1b[0m\nlast") == reason
+
+
+def test_a_service_that_refuses_a_good_token_names_the_command_that_signs_in() -> None:
+    info = http("httpConnectionFailed", 401)
+    error = turn_failure({"message": "Unauthorized.", "codexErrorInfo": info}, FULL, None, sign_in="codex-oauth login")
+    assert type(error) is CredentialRejectedError
+    assert error.message == "the service refuses this sign-in: Unauthorized. To sign in again: codex-oauth login"
 
 
 def test_an_unsupported_model_is_the_one_that_the_service_names() -> None:
@@ -213,15 +230,32 @@ def test_what_a_sparse_snapshot_leaves_out_stays_as_it_was() -> None:
     assert FULL.updated({"primary": None, "secondary": None, "planType": None}) == FULL
 
 
-def test_an_account_that_cannot_be_read() -> None:
-    def read(text: str) -> CodexOAuthError:
-        return account_failure(RpcError(f"account/read: {text}", rpc_code=-32603), sign_in="codex login")
+@pytest.mark.parametrize("stderr", ["", "words", "WARN: nothing could be refreshed"])
+def test_nothing_that_codex_wrote_is_no_refusal(stderr: str) -> None:
+    assert refresh_refusal(stderr) is None
 
-    assert type(read("workspace routing discovery failed")) is AccountCheckError
-    refused = read("workspace routing discovery unauthorized (401)")
-    assert type(refused) is ReauthenticationRequired
-    assert refused.message.endswith("codex login")
-    assert type(read("something else")) is RpcError
+
+UNAUTHORIZED = "workspace routing discovery unauthorized (401)"
+
+
+@pytest.mark.parametrize(
+    ("said", "stderr", "kind"),
+    [
+        ("workspace routing discovery failed", "", AccountCheckError),
+        (UNAUTHORIZED, "", ReauthenticationRequired),
+        (UNAUTHORIZED, "Failed to refresh token: error sending request", AccountCheckError),
+        ("selected workspace missing", "", WrongAccountError),
+        ("something else", "", RpcError),
+    ],
+)
+def test_an_account_that_cannot_be_read(said: str, stderr: str, kind: type[CodexOAuthError]) -> None:
+    error = account_failure(
+        RpcError(f"account/read: {said}", rpc_code=-32603), sign_in="codex-oauth login", stderr=stderr
+    )
+    assert type(error) is kind
+    if isinstance(error, ReauthenticationRequired):
+        assert error.message.endswith("; sign in again: codex-oauth login")
+        assert not error.refused
 
 
 CLASSES: Final = [
@@ -243,6 +277,7 @@ def filled(kind: type[CodexOAuthError]) -> CodexOAuthError:
         "phase": "thread",
         "plan": "plus",
         "reason": "expired",
+        "refused": True,
         "reply": "text",
         "resets_at": 1_800_000_000,
         "rpc_code": -32001,
@@ -265,7 +300,7 @@ def test_an_exception_survives_the_way_to_another_process(kind: type[CodexOAuthE
 
 
 def test_every_exception_is_public_and_has_a_code_of_its_own() -> None:
-    assert {kind.__name__ for kind in CLASSES} == set(errors.__all__) - {"ReauthenticationReason"}
+    assert {kind.__name__ for kind in CLASSES} == set(errors.__all__) - {"LoginFailure", "ReauthenticationReason"}
     assert len({kind.code for kind in CLASSES}) == len(CLASSES)
 
 

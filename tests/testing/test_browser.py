@@ -12,7 +12,7 @@ from tests.chromium import Chromium
 
 from .app_server import AppServer
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("login_port")]
 
 StartCodex = Callable[[], AppServer]
 

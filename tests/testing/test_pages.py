@@ -12,7 +12,7 @@ from codex_oauth.testing import LoopbackChatGPT
 from .app_server import AppServer
 from .web import Answer, Web
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("login_port")]
 
 AUTH = "auth.openai.com"
 BACK = "http://127.0.0.1:9/auth/callback"

@@ -17,7 +17,7 @@ from codex_oauth.testing import BrowserLoginError, HttpResponse, LoopbackChatGPT
 from .app_server import AppServer
 from .web import Web, access_token, read_auth
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("login_port")]
 
 StartCodex = Callable[[], AppServer]
 
