@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import anyio
 
+from codex_oauth.account.profiles import seal
 from codex_oauth.account.record import forget_refusal
 from codex_oauth.account.sign_in import read_sign_in
 from codex_oauth.config import Settings
@@ -167,6 +168,8 @@ async def open_login(
         if now is not None and (before is None or now.fingerprint != before.fingerprint):
             forget_refusal(settings)
             _drop_key(settings)
+            with suppress(OSError):
+                seal(settings, "chatgpt")
 
 
 async def _start(

@@ -16,7 +16,7 @@ from codex_oauth.account.sign_in import SignIn, Wallet, read_sign_in
 from codex_oauth.config import Settings
 from codex_oauth.errors import ConfigurationError
 
-__all__ = ("Profile", "dedicate", "profiles", "sign_in_command", "wallet_of")
+__all__ = ("Profile", "dedicate", "profiles", "seal", "sign_in_command", "wallet_of")
 
 _FILE = "profile.json"
 
@@ -44,7 +44,8 @@ def wallet_of(settings: Settings) -> Wallet:
 
 
 def dedicate(settings: Settings, wallet: Wallet) -> None:
-    """Make the profile one for this kind of wallet, before it is signed in.
+    """Make room for a profile that is about to be signed in. One for a key is one for good from here on; one for a plan
+    from its first sign-in on (`seal`), so that a sign-in that did not come about leaves the choice.
 
     Raises:
         ConfigurationError: It is one for the other kind, or a key would be given to the home of the plan.
@@ -65,11 +66,23 @@ def dedicate(settings: Settings, wallet: Wallet) -> None:
                 f"profile {settings.profile!r} is for a ChatGPT plan; choose another --profile NAME"
             )
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        new = folder / f".{_FILE}.{os.getpid()}"
-        new.write_text(json.dumps({"wallet": wallet}), encoding="utf-8")
-        os.replace(new, folder / _FILE)
+        if wallet == "apiKey":
+            seal(settings, wallet)
     except OSError as error:
         raise ConfigurationError(f"{folder}: the profile cannot be written: {error.strerror}") from error
+
+
+def seal(settings: Settings, wallet: Wallet) -> None:
+    """Say once and for all what kind of wallet a profile is for.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    if settings.profile is None or (settings.home.parent / _FILE).exists():
+        return
+    new = settings.home.parent / f".{_FILE}.{os.getpid()}"
+    new.write_text(json.dumps({"wallet": wallet}), encoding="utf-8")
+    os.replace(new, settings.home.parent / _FILE)
 
 
 def profiles(settings: Settings) -> tuple[Profile, ...]:

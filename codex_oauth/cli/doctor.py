@@ -171,7 +171,7 @@ def _account(codex: AsyncCodex) -> _Check:
 
 
 def _sign_ins(settings: Settings) -> list[_Check]:
-    from codex_oauth.account import copies, other_stores
+    from codex_oauth.account import copies, other_stores, read_sign_in
     from codex_oauth.config import environment
 
     # A link to the home's own file, or the home itself where it is the user's own, is no other one.
@@ -188,6 +188,11 @@ def _sign_ins(settings: Settings) -> list[_Check]:
         )
         for copy in copied
     ]
+    own_sign_in = read_sign_in(settings.home)
+    if own_sign_in is not None and own_sign_in.wallet == "chatgpt" and own_sign_in.holds_key:
+        # A browser's sign-in that was killed at its very end leaves one.
+        finding = f"{settings.home / 'auth.json'} holds an API key beside the plan's sign-in; it is not used"
+        checks.append(_Check("sign-in", "warn", finding, _sign_in_command(settings, settings.home)))
     alone = [store for store in others if all(store != copy.other for copy in copied)]
     if alone:
         found = ", ".join(f"{store.owner} ({store.file})" for store in alone)

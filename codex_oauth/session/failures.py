@@ -209,6 +209,10 @@ def account_failure(
             "what the account's workspace prescribes could not be loaded, or forbids what a call needs: "
             f"{cleaned(error.message)}; call again, or ask the workspace's administrator"
         )
+    if "plan type is required" in error.message:
+        return ReauthenticationRequired(
+            f"the sign-in's file holds nothing that codex can read; sign in again: {sign_in}"
+        )
     if "selected workspace missing" in error.message:
         return WrongAccountError(
             "the token is not for the account that it was given with; check the account's id", account="another account"

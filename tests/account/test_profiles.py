@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from codex_oauth.account import Profile, dedicate, profiles, read_sign_in, sign_in_command, wallet_of
+from codex_oauth.account.profiles import seal
 from codex_oauth.account.sign_in import Wallet
 from codex_oauth.config import ExternalSource, Settings, load_settings
 from codex_oauth.errors import ConfigurationError
@@ -61,6 +62,7 @@ def test_a_profile_is_for_one_wallet_from_its_first_sign_in_on(profile: MakeProf
     work, other = profile("work"), WALLETS[WALLETS[0] == wallet]
     assert wallet_of(work) == "chatgpt"
     dedicate(work, wallet)
+    seal(work, wallet)
     dedicate(work, wallet)
     assert wallet_of(work) == wallet
     kind = "an API key" if wallet == "apiKey" else "a ChatGPT plan"
@@ -68,6 +70,13 @@ def test_a_profile_is_for_one_wallet_from_its_first_sign_in_on(profile: MakeProf
         dedicate(work, other)
     assert wallet_of(work) == wallet
     assert wallet_of(profile("another")) == "chatgpt"
+
+
+def test_a_sign_in_with_a_plan_that_did_not_come_about_leaves_the_choice(profile: MakeProfile) -> None:
+    work = profile("work")
+    dedicate(work, "chatgpt")
+    dedicate(work, "apiKey")
+    assert wallet_of(work) == "apiKey"
 
 
 def test_a_profile_that_is_signed_in_with_a_plan_takes_no_key_whoever_made_it(profile: MakeProfile) -> None:

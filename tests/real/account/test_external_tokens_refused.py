@@ -13,7 +13,7 @@ from codex_oauth.errors import CodexOAuthError, DeadlineExceededError, ExternalT
 from codex_oauth.testing import HttpResponse, LoopbackChatGPT
 from tests.real.account.people import nothing_runs
 from tests.real.account.vault import Fleet, Vault, refuse
-from tests.real.endpoints import ACCOUNT, RESPONSES
+from tests.real.endpoints import ACCOUNT, RESPONSES, SETTINGS
 from tests.real.samples import PROMPT
 from tests.scripted import ended
 
@@ -120,13 +120,13 @@ async def test_a_program_that_says_nothing_is_given_up_with_its_call(
     assert nothing_runs(codex.settings.home)
 
 
-@shared_or_own
+@pytest.mark.parametrize(("path", "shared"), [(RESPONSES, False), (RESPONSES, True), (ACCOUNT, False)])
 async def test_a_program_whose_every_token_is_refused_is_not_asked_for_ever(
-    fleet: Fleet, vault: Vault, chatgpt: LoopbackChatGPT, shared: bool
+    fleet: Fleet, vault: Vault, chatgpt: LoopbackChatGPT, path: str, shared: bool
 ) -> None:
     codex = fleet(command=True)
     chatgpt.websocket = False
-    chatgpt.respond(RESPONSES, HttpResponse(401, {"error": {"code": "token_expired"}}))
+    chatgpt.respond(path, HttpResponse(401, {"error": {"code": "token_expired"}}))
     async with codex if shared else nullcontext():
         began = time.monotonic()
         with pytest.raises(CodexOAuthError) as caught:
@@ -134,5 +134,17 @@ async def test_a_program_whose_every_token_is_refused_is_not_asked_for_ever(
         assert time.monotonic() - began < 8
         assert caught.value.code in {"external_token", "credential_rejected"}
         assert vault.asked <= 6
-        chatgpt.respond(RESPONSES, None)
+        chatgpt.respond(path, None)
         assert (await codex.complete(PROMPT)).text == f"You said: {PROMPT}"
+
+
+@shared_or_own
+async def test_settings_that_are_refused_are_no_loop_of_questions(
+    fleet: Fleet, vault: Vault, chatgpt: LoopbackChatGPT, shared: bool
+) -> None:
+    """With a sign-in of the home's own, codex makes one of it."""
+    codex = fleet(command=True)
+    chatgpt.respond(SETTINGS, HttpResponse(401, {"error": {"code": "token_expired"}}))
+    async with codex if shared else nullcontext():
+        assert (await codex.complete(PROMPT)).text == f"You said: {PROMPT}"
+        assert vault.asked <= 3
