@@ -217,6 +217,8 @@ def account_failure(
         return WrongAccountError(
             "the token is not for the account that it was given with; check the account's id", account="another account"
         )
+    if refused := refresh_refusal(error.message):  # as 0.169 says it
+        return refused_sign_in(refused, sign_in)
     # -32603 with this text: codex asked the account service first, and got no answer that it could use.
     if "workspace routing discovery" not in error.message:
         return error

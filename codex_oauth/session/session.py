@@ -317,7 +317,8 @@ class Session:
 
     async def _watch_sign_in(self, storm: RefreshStorm) -> None:
         # There is no word of it on the connection, and the file has no event that every system has.
-        while self._running and not self.dispatcher.closed:
+        # A turn that was given up may go on with it.
+        while (self._running or self._suspects) and not self.dispatcher.closed:
             await anyio.sleep(INTERVAL)
             if storm.look():
                 self._fault = errors.CredentialRejectedError(

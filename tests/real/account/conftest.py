@@ -13,6 +13,8 @@ import pytest
 
 from codex_oauth.client import AsyncCodex
 from codex_oauth.config import Settings
+from codex_oauth.home import ready_home
+from codex_oauth.process import find_binary
 from codex_oauth.testing import LoopbackChatGPT
 from tests.chromium import chromium
 from tests.real.account.people import Kept
@@ -25,6 +27,15 @@ __all__ = ["chromium"]
 def anyio_backend() -> str:
     """One is enough: what differs between the two is tested where it costs less."""
     return "asyncio"
+
+
+@pytest.fixture
+def version(settings: Settings) -> tuple[int, ...]:
+    """The binary's: some of what it does to the service is its own version's."""
+    home = ready_home(settings, find_binary(settings))
+    assert home is not None
+    assert home.version is not None
+    return tuple(int(part) for part in home.version.split("-")[0].split("."))
 
 
 class Start(Protocol):

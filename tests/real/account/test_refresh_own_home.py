@@ -13,7 +13,7 @@ import pytest
 from codex_oauth.account import read_sign_in
 from codex_oauth.client import AsyncCodex
 from codex_oauth.config import Settings, load_settings
-from codex_oauth.errors import ReauthenticationRequired
+from codex_oauth.errors import ConfigurationError, ReauthenticationRequired
 from codex_oauth.process import find_binary
 from codex_oauth.testing import LoopbackChatGPT
 from tests.real.account.crowd import crowd, is_whole, replies
@@ -46,7 +46,8 @@ def theirs(environ: dict[str, str], chatgpt: LoopbackChatGPT, tmp_path: Path) ->
 def names_in(folder: Path) -> set[str]:
     """Its files, but for those that codex makes and removes."""
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.name.endswith(("-wal", "-shm"))}
-    return {name for name in names if not name.startswith((".tmp", "tmp"))}
+    # The locks are those of a refresh, from 0.169 on.
+    return {name for name in names if not name.startswith((".tmp", "tmp", "auth.lock", "auth.json.lock"))}
 
 
 async def test_a_home_of_the_users_own_is_refreshed_once_and_not_written_by_this_package(
@@ -80,3 +81,20 @@ async def test_a_refusal_on_a_home_of_the_users_own_is_noted_beside_our_own_file
     sign_in = read_sign_in(theirs.home)
     assert sign_in is not None
     assert json.loads(note.read_bytes())["sign_in"] == sign_in.fingerprint
+
+
+async def test_nobody_is_signed_in_or_out_in_a_home_of_the_users_own(
+    theirs: Settings, chatgpt: LoopbackChatGPT
+) -> None:
+    before = (theirs.home / "auth.json").read_bytes()
+    codexs_own = names_in(theirs.home)
+    codex = AsyncCodex(settings=theirs)
+    for opening in (codex.login_browser(), codex.login_device()):
+        with pytest.raises(ConfigurationError, match="use codex itself to sign in there"):
+            async with opening:
+                pass
+    with pytest.raises(ConfigurationError, match="use codex itself to sign out there"):
+        await codex.logout()
+    assert (theirs.home / "auth.json").read_bytes() == before
+    assert names_in(theirs.home) == codexs_own
+    assert chatgpt.connections == {}

@@ -218,14 +218,17 @@ async def test_a_refusal_in_mid_turn_is_remembered_too(
 
 @refusals
 async def test_a_refusal_while_the_account_is_asked_for_is_remembered_too(
-    codex: AsyncCodex, chatgpt: LoopbackChatGPT, refusal: RefreshRefusal, shared: bool
+    codex: AsyncCodex, chatgpt: LoopbackChatGPT, version: tuple[int, ...], refusal: RefreshRefusal, shared: bool
 ) -> None:
     chatgpt.revoke_access_tokens()
     chatgpt.refuse_refresh(refusal)
     async with codex if shared else nullcontext():
         with pytest.raises(ReauthenticationRequired) as caught:
             await codex.complete(PROMPT)
-        assert (caught.value.reason, caught.value.refused) == (REASONS[refusal][0], True)
+        # 0.169 does not always say the reason, where it asks for the account and for a thread's settings at once.
+        reasons = {REASONS[refusal][0], "other"} if version >= (0, 169) else {REASONS[refusal][0]}
+        assert caught.value.reason in reasons
+        assert caught.value.refused
         assert len(chatgpt.refresh_requests) == 1
         chatgpt.reset()
         await refused_from_now_on(codex, 5)

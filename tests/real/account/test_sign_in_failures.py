@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import threading
 import urllib.error
@@ -15,10 +17,11 @@ import pytest
 from anyio import to_thread
 
 from codex_oauth.account import Login
-from codex_oauth.errors import LoginError, LoginFailure
+from codex_oauth.errors import LoginError, LoginFailure, ServerCrashedError
 from codex_oauth.sync_client import Codex
 from codex_oauth.testing import LoopbackChatGPT
 from tests.chromium import Chromium
+from tests.real.account.crowd import app_server_on
 from tests.real.account.people import AGAIN, PORTS, Kept, Way, begin, cannot_start, nothing_runs, sign_in
 from tests.real.samples import PROMPT
 
@@ -200,6 +203,20 @@ async def test_a_block_that_is_left_early_gives_the_sign_in_up(kept: Kept, way: 
         async with begin(kept.codex, way):
             raise mine
     assert caught.value is mine
+    await kept.still_is()
+
+
+@ways
+async def test_an_app_server_that_dies_ends_the_wait(kept: Kept, way: Way) -> None:
+    async with begin(kept.codex, way) as login, anyio.create_task_group() as tasks:
+
+        async def wait() -> None:
+            with pytest.raises(ServerCrashedError, match="ended with status -9"):
+                await login.wait()
+
+        tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        os.kill(app_server_on(kept.codex.settings.home), signal.SIGKILL)
     await kept.still_is()
 
 
