@@ -222,8 +222,13 @@ def _give_key(codex: AsyncCodex) -> Account:
 
 def _read_key() -> str:
     if sys.stdin.isatty():
-        # Wherever stderr goes: typed text must not be shown.
-        return str(click.prompt("API key", hide_input=True, err=True))
+        from getpass import getpass
+
+        # It asks the terminal itself, wherever stderr goes, as click does from 8.2 on.
+        try:
+            return getpass("API key: ")
+        except (KeyboardInterrupt, EOFError):
+            raise click.Abort from None
     return sys.stdin.buffer.read(_LONGEST_KEY + 1).decode("utf-8", "replace")
 
 

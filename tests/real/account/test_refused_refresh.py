@@ -168,6 +168,7 @@ async def test_a_sign_in_that_any_program_makes_ends_it(
     assert len(chatgpt.model_requests) == 1
 
 
+@pytest.mark.usefixtures("login_port")
 @pytest.mark.parametrize("way", ["browser", "device"])
 async def test_a_sign_in_here_ends_it_and_the_note_with_it(
     codex: AsyncCodex, settings: Settings, start: Start, chatgpt: LoopbackChatGPT, way: str

@@ -10,7 +10,7 @@ from anyio import to_thread
 
 from codex_oauth.errors import AccountCheckError, LoginError, LoginFailure, ReauthenticationRequired
 from codex_oauth.testing import DROP, BrowserLoginError, HttpResponse, LoopbackChatGPT, NoResponse
-from tests.real.account.people import AGAIN, Kept, Way, begin, cannot_start, nothing_runs, sign_in
+from tests.real.account.people import AGAIN, Kept, Way, auth_of, begin, cannot_start, nothing_runs, sign_in
 from tests.real.endpoints import ACCOUNT
 from tests.real.samples import PROMPT
 
@@ -107,7 +107,8 @@ async def test_whoever_has_signed_in_is_signed_in_although_nothing_can_be_said_o
     kept: Kept, chatgpt: LoopbackChatGPT, way: Way, status: int, error: type[Exception]
 ) -> None:
     """codex stores the sign-in, asks, and calls the sign-in failed: that would be said of somebody who is signed in."""
-    chatgpt.respond(ACCOUNT, HttpResponse(status, {}))
+    before = auth_of(kept.codex.settings.home)["tokens"]["access_token"]
+    chatgpt.respond(ACCOUNT, lambda request: None if request.bearer == before else HttpResponse(status, {}))
     async with begin(kept.codex, way) as login:
         with suppress(BrowserLoginError):
             await to_thread.run_sync(sign_in, chatgpt, login)
