@@ -48,12 +48,11 @@ has to be signed in again. There are two safe ways:
 
 
 @click.command("login")
-@click.option("--browser", "way", flag_value="browser", help="ChatGPT, in a browser on this machine.")
-@click.option("--device", "way", flag_value="device", help="ChatGPT, with a code that you type in any browser.")
+@click.option("--browser", is_flag=True, help="ChatGPT, in a browser on this machine.")
+@click.option("--device", is_flag=True, help="ChatGPT, with a code that you type in any browser.")
 @click.option(
     "--api-key",
-    "way",
-    flag_value="api-key",
+    is_flag=True,
     help=f"An API key, read from stdin, for --profile NAME; without one, for {_KEY_PROFILE!r}.",
 )
 @click.option("--from-codex", is_flag=True, help="Explain how to come from a sign-in in ~/.codex.")
@@ -66,7 +65,14 @@ has to be signed in again. There are two safe ways:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value when done.")
 @home_options
 def command(
-    way: Way | None, from_codex: bool, no_open: bool, timeout: float | None, as_json: bool, where: Where
+    browser: bool,
+    device: bool,
+    api_key: bool,
+    from_codex: bool,
+    no_open: bool,
+    timeout: float | None,
+    as_json: bool,
+    where: Where,
 ) -> None:
     """Sign in, so that your ChatGPT plan pays for calls.
 
@@ -79,6 +85,11 @@ def command(
       codex-oauth login --device
       printenv OPENAI_API_KEY | codex-oauth login --api-key --profile ci
     """
+    ways: tuple[tuple[Way, bool], ...] = (("browser", browser), ("device", device), ("api-key", api_key))
+    named: list[Way] = [one for one, given in ways if given]
+    if len(named) > 1:
+        raise click.UsageError(f"one way to sign in, please: {' or '.join(f'--{one}' for one in named)}")
+    way: Way | None = named[0] if named else None
     terminal = sys.stdin.isatty() and sys.stderr.isatty()
     if from_codex:
         say(_FROM_CODEX)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from codex_oauth.account import profiles
+from codex_oauth.account import profiles, refusal_of
 from codex_oauth.cli.output import printable, to_json
 from codex_oauth.config import load_settings
 
@@ -48,6 +49,8 @@ def command(as_json: bool) -> None:
 def _signed_in(profile: Profile) -> str:
     if profile.sign_in is None:
         return "no"
+    if refusal_of(replace(load_settings(), home=profile.home, managed=True), profile.sign_in):
+        return "no longer accepted"
     return f"yes, plan {printable(profile.sign_in.plan)}" if profile.sign_in.plan else "yes"
 
 

@@ -17,7 +17,7 @@ from codex_oauth.home import ready_home
 from codex_oauth.process import find_binary
 from codex_oauth.testing import LoopbackChatGPT
 from tests.chromium import chromium
-from tests.real.account.people import Kept
+from tests.real.account.people import Kept, Way
 from tests.real.account.vault import Fleet, Vault
 
 __all__ = ["chromium"]
@@ -66,6 +66,14 @@ def start(environ: dict[str, str], tmp_path: Path) -> Iterator[Start]:
             return program
 
         yield start_one
+
+
+@pytest.fixture(params=["browser", "device"])
+def way(request: pytest.FixtureRequest) -> Way:
+    """Both ways to sign in with a plan."""
+    if request.param == "browser":
+        request.getfixturevalue("login_port")
+    return request.param
 
 
 @pytest.fixture

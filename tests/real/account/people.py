@@ -30,6 +30,9 @@ PORTS: Final = (1455, 1457)
 AGAIN: Final = "; start again: codex-oauth login"
 """What a sign-in that failed ends its message with."""
 
+ways: Final = pytest.mark.usefixtures("way")
+"""For a test that takes `way`: the port is its own until all else of it has ended."""
+
 _BROWSER: Final = re.compile(r"  (https://auth\.openai\.com/oauth/authorize\S+)\n")
 _DEVICE: Final = re.compile(r"Open (\S+) in any browser, sign in, and enter the code (\S+)\n")
 

@@ -22,7 +22,7 @@ from codex_oauth.testing import HttpResponse, LoopbackChatGPT, Request, unauthor
 from codex_oauth.testing.tokens import RefreshRefusal
 from tests.conftest import RunCLI
 from tests.real.account.conftest import Start
-from tests.real.account.people import Shown, auth_of, sign_in
+from tests.real.account.people import Shown, auth_of, sign_in, ways
 from tests.real.endpoints import ACCOUNT, RESPONSES
 from tests.real.samples import PROMPT
 
@@ -168,8 +168,7 @@ async def test_a_sign_in_that_any_program_makes_ends_it(
     assert len(chatgpt.model_requests) == 1
 
 
-@pytest.mark.usefixtures("login_port")
-@pytest.mark.parametrize("way", ["browser", "device"])
+@ways
 async def test_a_sign_in_here_ends_it_and_the_note_with_it(
     codex: AsyncCodex, settings: Settings, start: Start, chatgpt: LoopbackChatGPT, way: str
 ) -> None:

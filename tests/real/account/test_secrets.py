@@ -13,11 +13,9 @@ import pytest
 from codex_oauth.config import Settings
 from codex_oauth.testing import Hang, HttpResponse, LoopbackChatGPT, unauthorized
 from tests.real.account.conftest import Start
-from tests.real.account.people import Shown, auth_of, sign_in
+from tests.real.account.people import Shown, auth_of, sign_in, ways
 from tests.real.endpoints import ACCOUNT
 from tests.real.samples import PROMPT
-
-pytestmark = pytest.mark.usefixtures("login_port")
 
 PERSON: Final = "person@example.com"
 _SECRET_FIELDS: Final = (
@@ -121,7 +119,7 @@ def complete(start: Start, chatgpt: LoopbackChatGPT, watch: Watch, **variables: 
     watch.end(start("-m", "codex_oauth", "complete", PROMPT, **variables), f"complete {seen}")
 
 
-@pytest.mark.parametrize("way", ["browser", "device"])
+@ways
 @pytest.mark.parametrize("extra", [(), ("--json",)], ids=["words", "json"])
 def test_a_sign_in_leaves_none(
     start: Start, chatgpt: LoopbackChatGPT, watch: Watch, way: str, extra: tuple[str, ...]
@@ -136,7 +134,7 @@ def test_a_sign_in_leaves_none(
     complete(start, chatgpt, watch)
 
 
-@pytest.mark.parametrize("way", ["browser", "device"])
+@ways
 def test_a_sign_in_that_fails_leaves_none(start: Start, chatgpt: LoopbackChatGPT, watch: Watch, way: str) -> None:
     chatgpt.respond("/oauth/token", HttpResponse(500, {"error": {"message": f"no token for {PERSON}"}}))
     program = start("-m", "codex_oauth", "login", f"--{way}")

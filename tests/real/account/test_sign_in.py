@@ -15,14 +15,10 @@ from codex_oauth.types import Account
 from tests.chromium import Chromium
 from tests.conftest import RunCLI
 from tests.real.account.conftest import Start
-from tests.real.account.people import Shown, Way, auth_of, mode_of, nothing_runs, sign_in
+from tests.real.account.people import Shown, Way, auth_of, mode_of, nothing_runs, sign_in, ways
 from tests.real.samples import PROMPT
 
-pytestmark = pytest.mark.usefixtures("login_port")
-
 PLUS = Account(kind="chatgpt", plan="plus", email="person@example.com")
-
-ways = pytest.mark.parametrize("way", ["browser", "device"])
 
 
 def assert_the_plan_pays(chatgpt: LoopbackChatGPT, home: Path) -> None:
@@ -38,6 +34,7 @@ def assert_the_plan_pays(chatgpt: LoopbackChatGPT, home: Path) -> None:
 # --- as a person does it ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("login_port")
 def test_a_person_at_a_browser_signs_in(chromium: Chromium, signed_out: Settings, chatgpt: LoopbackChatGPT) -> None:
     chatgpt.consent_page = True
     codex = Codex(settings=signed_out)
@@ -157,6 +154,7 @@ async def test_a_sign_in_may_be_the_first_thing_that_a_home_sees(
     assert_the_plan_pays(chatgpt, settings.home)
 
 
+@pytest.mark.usefixtures("login_port")
 @pytest.mark.anyio
 async def test_whoever_was_signed_in_is_replaced_from_the_next_call_on(
     codex: AsyncCodex, settings: Settings, chatgpt: LoopbackChatGPT
@@ -193,6 +191,7 @@ async def test_a_profiles_sign_in_is_its_own(
 # --- the API key that a browser's sign-in brings along ---------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("login_port")
 @pytest.mark.parametrize("shell", [False, True], ids=["python", "shell"])
 @pytest.mark.anyio
 async def test_no_api_key_is_left_in_a_plans_home(

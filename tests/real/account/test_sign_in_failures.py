@@ -22,11 +22,11 @@ from codex_oauth.sync_client import Codex
 from codex_oauth.testing import LoopbackChatGPT
 from tests.chromium import Chromium
 from tests.real.account.crowd import app_server_on
-from tests.real.account.people import AGAIN, PORTS, Kept, Way, begin, cannot_start, nothing_runs, sign_in
+from tests.real.account.people import AGAIN, PORTS, Kept, Way, begin, cannot_start, nothing_runs, sign_in, ways
 from tests.real.samples import PROMPT
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("login_port")]
-ways = pytest.mark.parametrize("way", ["browser", "device"])
+pytestmark = pytest.mark.anyio
+at_the_port = pytest.mark.usefixtures("login_port")
 
 
 async def comes_to_nothing(login: Login, reason: LoginFailure, message: str) -> None:
@@ -70,6 +70,7 @@ def port_of(login: Login) -> int | None:
     return urlsplit(parse_qs(urlsplit(login.url).query)["redirect_uri"][0]).port
 
 
+@at_the_port
 async def test_where_the_port_is_taken_the_other_one_is_used(kept: Kept, chatgpt: LoopbackChatGPT) -> None:
     with listening(PORTS[0]) as theirs:
         async with kept.codex.login_browser() as login:
@@ -81,6 +82,7 @@ async def test_where_the_port_is_taken_the_other_one_is_used(kept: Kept, chatgpt
     assert (await kept.codex.complete(PROMPT)).account.plan == "plus"
 
 
+@at_the_port
 async def test_where_both_ports_are_taken_another_way_is_named(kept: Kept) -> None:
     with listening(PORTS[0]) as first, listening(PORTS[1]) as second:
         message = await cannot_start(kept.codex.login_browser(), "port_in_use")
@@ -103,6 +105,7 @@ def answer_of(url: str) -> int:
             return error.code
 
 
+@at_the_port
 @pytest.mark.parametrize(
     "query",
     ["code=ac-1&state=another", "code=ac-1", "error=access_denied&state=another"],
@@ -130,6 +133,7 @@ async def test_a_declined_sign_in_says_so(kept: Kept, chatgpt: LoopbackChatGPT, 
     await kept.still_is()
 
 
+@at_the_port
 async def test_a_person_at_a_browser_declines(kept: Kept, chatgpt: LoopbackChatGPT, chromium: Chromium) -> None:
     chatgpt.consent_page = True
     async with kept.codex.login_browser() as login:
@@ -235,6 +239,7 @@ async def test_a_blocking_program_may_give_up_too(kept: Kept, way: Way) -> None:
     await kept.still_is()
 
 
+@at_the_port
 async def test_a_second_sign_in_takes_the_place_of_the_first(kept: Kept, chatgpt: LoopbackChatGPT) -> None:
     taken = "another sign-in on this machine took this one's place; finish that one, or start again: codex-oauth login"
     async with kept.codex.login_browser() as first, kept.codex.login_browser() as second:

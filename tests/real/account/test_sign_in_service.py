@@ -10,7 +10,7 @@ from anyio import to_thread
 
 from codex_oauth.errors import AccountCheckError, LoginError, LoginFailure, ReauthenticationRequired
 from codex_oauth.testing import DROP, BrowserLoginError, HttpResponse, LoopbackChatGPT, NoResponse
-from tests.real.account.people import AGAIN, Kept, Way, auth_of, begin, cannot_start, nothing_runs, sign_in
+from tests.real.account.people import AGAIN, Kept, Way, auth_of, begin, cannot_start, nothing_runs, sign_in, ways
 from tests.real.endpoints import ACCOUNT
 from tests.real.samples import PROMPT
 
@@ -18,8 +18,7 @@ USER_CODE = "/api/accounts/deviceauth/usercode"
 POLL = "/api/accounts/deviceauth/token"
 TOKEN = "/oauth/token"
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("login_port")]
-ways = pytest.mark.parametrize("way", ["browser", "device"])
+pytestmark = pytest.mark.anyio
 
 
 async def test_device_codes_that_are_not_enabled_say_where_to_enable_them(kept: Kept, chatgpt: LoopbackChatGPT) -> None:

@@ -14,12 +14,8 @@ from codex_oauth.config import Settings
 from codex_oauth.testing import HttpResponse, LoopbackChatGPT
 from tests.conftest import RunCLI
 from tests.real.account.conftest import Start
-from tests.real.account.people import Shown, Way, nothing_runs, sign_in
+from tests.real.account.people import Shown, Way, nothing_runs, sign_in, ways
 from tests.scripted import ended
-
-pytestmark = pytest.mark.usefixtures("login_port")
-
-ways = pytest.mark.parametrize("way", ["browser", "device"])
 
 
 @pytest.fixture(autouse=True)
@@ -127,6 +123,7 @@ def test_without_a_network_it_ends_with_the_next_step(run_cli: RunCLI, chatgpt: 
     assert done.stderr.endswith(b"; see to the network, and start again: codex-oauth login\n")
 
 
+@pytest.mark.usefixtures("login_port")
 def test_another_process_takes_the_place_of_the_first(
     start: Start, settings: Settings, chatgpt: LoopbackChatGPT
 ) -> None:

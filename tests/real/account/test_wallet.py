@@ -14,8 +14,6 @@ from tests.real.account.conftest import Start
 from tests.real.account.people import Shown, auth_of, sign_in
 from tests.real.samples import PRIME, PROMPT
 
-pytestmark = pytest.mark.usefixtures("login_port")
-
 PLANTED: Final = {
     "OPENAI_API_KEY": "sk-planted-openai",
     "CODEX_API_KEY": "sk-planted-codex",
@@ -55,7 +53,15 @@ COMMANDS: Final = {
 }
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.fixture(params=COMMANDS)
+def name(request: pytest.FixtureRequest) -> str:
+    """Each of the commands."""
+    if request.param == "browser":
+        request.getfixturevalue("login_port")
+    return request.param
+
+
+@pytest.mark.usefixtures("name")
 def test_the_service_sees_the_subscriptions_token_alone(
     start: Start, settings: Settings, chatgpt: LoopbackChatGPT, name: str
 ) -> None:
