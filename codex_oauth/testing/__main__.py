@@ -48,13 +48,13 @@ def main() -> None:
         variables = {
             **chatgpt.environment,
             "CODEX_OAUTH_HOME": str(home),
-            "CODEX_OAUTH_METRICS": "off",
             # The user's own profiles and configuration would otherwise be met with a service that does not know them.
             "XDG_STATE_HOME": str(home / ".loopback-state"),
             "XDG_CONFIG_HOME": str(home / ".loopback-config"),
             # Empty is unset to this package: a platform's token is not for the stand-in.
             "CODEX_OAUTH_CREDENTIAL": "",
             "CODEX_OAUTH_TOKEN": "",
+            "CODEX_OAUTH_METRICS": "off",
         }
         status = _serve(variables, signals) if command is None else _run(command, variables, signals)
     sys.exit(status)

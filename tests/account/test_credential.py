@@ -98,7 +98,7 @@ EXPECTED = '{"tokens": {"access_token": "…", "account_id": "…"}}'
         (TOKEN, " (line 1, column 1)"),
         (f"sk-{SECRET}", " (line 1, column 1)"),
         (f'{{"access_token": "{SECRET}', " (line 1, column 18)"),
-        (f'{{"access_token": "{SECRET}",}}', " (line 1, column 27)"),
+        (f'{{"access_token" "{SECRET}"}}', " (line 1, column 17)"),
         (f"{{'access_token': '{SECRET}'}}", " (line 1, column 2)"),
         (f'{{"access_token":\n{SECRET}}}', " (line 2, column 1)"),
         (f'{{"access_token": "{SECRET}"}} {SECRET}', " (line 1, column 28)"),
