@@ -20,9 +20,11 @@ __all__ = (
     "DEFAULT_MODEL_PREFERENCE",
     "DEFAULT_TIMEOUT",
     "ExternalSource",
+    "HostHomes",
     "Settings",
     "child_environment",
     "environment",
+    "host_homes",
     "load_settings",
 )
 
@@ -82,6 +84,7 @@ class Settings:
         home: The CODEX_HOME that calls use.
         managed: Whether this package writes `home`. A home that the user named is only read.
         state_dir: Where this package keeps its own files.
+        config_dir: Where the user keeps `config.toml` and `gate.toml`.
         profile: The profile that was named; None for the account that calls use by themselves.
         external: Where an external token comes from; None to use the home's own sign-in.
         codex_bin: The binary that the user named; None to look for one.
@@ -98,6 +101,7 @@ class Settings:
     home: Path
     managed: bool = True
     state_dir: Path
+    config_dir: Path
     profile: str | None = None
     external: ExternalSource | None = None
     codex_bin: Path | None = None
@@ -109,6 +113,32 @@ class Settings:
     config_file: Path | None = None
     inherited: Mapping[str, str] = field(repr=False, default_factory=dict[str, str])
     billing_variables: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HostHomes:
+    """Where the coding agents keep their own settings.
+
+    Attributes:
+        claude: Claude Code's, `CLAUDE_CONFIG_DIR` or `~/.claude`.
+        codex: Codex's, `CODEX_HOME` or `~/.codex`: the user's own, never the managed one.
+    """
+
+    claude: Path
+    codex: Path
+
+
+def host_homes(environ: Mapping[str, str] | None = None) -> HostHomes:
+    """Where the coding agents keep their settings, by `environ` or this process's environment.
+
+    Raises:
+        ConfigurationError: This user has no home folder.
+    """
+    environ = environment() if environ is None else environ
+    return HostHomes(
+        claude=_absolute(environ.get("CLAUDE_CONFIG_DIR") or _user_home() / ".claude"),
+        codex=_absolute(environ.get("CODEX_HOME") or _user_home() / ".codex"),
+    )
 
 
 def environment() -> Mapping[str, str]:
@@ -186,6 +216,7 @@ def load_settings(
         home=_absolute(codex_home if codex_home is not None else managed_home),
         managed=codex_home is None,
         state_dir=state_dir,
+        config_dir=_config_dir(environ),
         profile=profile,
         external=external,
         codex_bin=_absolute(binary) if binary else None,

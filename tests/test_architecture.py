@@ -54,8 +54,9 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "home": LEAVES | {"process"},
     "account": LEAVES | {"process", "session"},
     "client level": LEAVES | {"process", "session", "policy", "home", "account", "metrics"},
-    "gate": LEAVES | {"client level"},
-    "cli": LEAVES | {"client level", "gate", "home", "account", "process"},
+    "gate": LEAVES | {"client level", "metrics"},
+    "hosts": LEAVES | {"process", "transport", "jsonrpc"},
+    "cli": LEAVES | {"client level", "gate", "hosts", "home", "account", "process", "metrics"},
 }
 
 EXCEPTIONS: Final = {

@@ -47,6 +47,7 @@ def test_without_any_setting_the_defaults_hold(base: Environ, tmp_path: Path) ->
         home=tmp_path / "state/codex-oauth/codex-home",
         managed=True,
         state_dir=tmp_path / "state/codex-oauth",
+        config_dir=tmp_path / "config/codex-oauth",
         codex_bin=None,
         metrics=tmp_path / "state/codex-oauth/metrics.jsonl",
         model=None,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-from importlib import import_module
 from typing import Final, cast
 
 import click
 
+from codex_oauth.cli.lazy import LazyGroup
 from codex_oauth.errors import CodexOAuthError
 from codex_oauth.version import __version__
 
@@ -23,46 +23,24 @@ _COMMANDS: Final = {
     "completion": "Print the shell's completion script.",
     "demo": "Show the main job on a built-in stand-in, without an account.",
     "doctor": "Say what is wrong, and the command that mends it.",
+    "gate": "Write, check and try the policy that judges a coding agent.",
+    "hook": "Answer a coding agent's permission request: what its hook runs.",
+    "install": "Put the hook into a coding agent's settings.",
     "limits": "Show how much of the plan is used.",
     "login": "Sign in: a browser, a device code, or an API key for a profile.",
     "logout": "Sign out.",
+    "metrics": "Show what was judged and asked, and what it took.",
     "models": "List the models, and the one that would be used.",
     "profiles": "List the accounts that have a home here.",
     "status": "Say who would pay, and from which home.",
+    "uninstall": "Take the hook out of a coding agent's settings.",
 }
 
 
-class _LazyGroup(click.Group):
-    """A group that imports a command when it is used, so that each pays for itself alone."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the interface has it
-        return sorted(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the interface has it
-        if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = import_module(f"codex_oauth.cli.{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the interface has it
-        # From the table: the help needs no command's module.
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted(_COMMANDS.items()))
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in _COMMANDS:
-            import difflib
-
-            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else " See --help."
-            raise click.UsageError(f"there is no command {args[0]!r}.{hint}", ctx)
-        return super().resolve_command(ctx, args)
-
-
 @click.group(
-    cls=_LazyGroup,
+    cls=LazyGroup,
+    package="codex_oauth.cli",
+    commands_of=_COMMANDS,
     name="codex-oauth",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""Exit status: 0 done, 1 failed, 2 usage or bad input, 3 not signed in or wrong wallet, 4 usage limit,

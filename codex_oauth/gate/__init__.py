@@ -1,18 +1,26 @@
 """May a coding agent do this? A verdict by a policy in words: allow, deny, or ask the person."""
 
+from codex_oauth.gate.builtin import BUILTIN_POLICY
 from codex_oauth.gate.classifier import classify
-from codex_oauth.gate.policy import BUILTIN_POLICY, Policy, Rule
+from codex_oauth.gate.context import Context, GitContext, HostPermissions, Transcript
+from codex_oauth.gate.policy import FAILURE_CLASSES, Behavior, FailureClass, Policy, Rule
 from codex_oauth.gate.request import Host, PermissionRequest
-from codex_oauth.gate.verdict import REPLY_SCHEMA, Behavior, Verdict
+from codex_oauth.gate.verdict import REPLY_SCHEMA, Verdict
 
 __all__ = (
     "BUILTIN_POLICY",
+    "FAILURE_CLASSES",
     "REPLY_SCHEMA",
     "Behavior",
+    "Context",
+    "FailureClass",
+    "GitContext",
     "Host",
+    "HostPermissions",
     "PermissionRequest",
     "Policy",
     "Rule",
+    "Transcript",
     "Verdict",
     "classify",
 )

@@ -6,10 +6,11 @@ from typing import Any, cast
 
 from codex_oauth.client import AsyncCodex
 from codex_oauth.errors import ConfigurationError
-from codex_oauth.gate.policy import BUILTIN_POLICY, Policy
+from codex_oauth.gate.builtin import BUILTIN_POLICY
+from codex_oauth.gate.policy import Behavior, Policy
 from codex_oauth.gate.prompt import instructions, request_text
 from codex_oauth.gate.request import PermissionRequest
-from codex_oauth.gate.verdict import REPLY_SCHEMA, Behavior, Verdict
+from codex_oauth.gate.verdict import REPLY_SCHEMA, Verdict
 
 __all__ = ("classify",)
 

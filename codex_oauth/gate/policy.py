@@ -1,11 +1,34 @@
-"""What may be done: rules in words, and the built-in set of them."""
+"""What may be done: rules in words, and what follows where they do not decide."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Final, Literal, TypeAlias
 
-__all__ = ("BUILTIN_POLICY", "Policy", "Rule")
+__all__ = ("FAILURE_CLASSES", "Behavior", "FailureClass", "OnFailure", "Policy", "Rule")
+
+Behavior: TypeAlias = Literal["allow", "deny", "ask"]
+FailureClass: TypeAlias = Literal[
+    "account", "codex", "configuration", "input", "limit", "network", "other", "reply", "service", "timeout"
+]
+OnFailure: TypeAlias = Literal["ask", "deny"]
+
+FAILURE_CLASSES: Final[Mapping[FailureClass, str]] = {
+    "account": "no sign-in, another account than the profile's, or one that has to sign in again",
+    "codex": "the codex binary is missing, unsupported, or ended",
+    "configuration": "a setting or a policy file is wrong",
+    "input": "what the host sent is not a permission request",
+    "limit": "the plan is used up, or does not include this",
+    "network": "the service could not be reached",
+    "reply": "the model's reply is empty, cut off, or does not fit",
+    "service": "the service refused or failed",
+    "timeout": "the time was up",
+    "other": "anything else",
+}
+"""The classes of failure that a policy can tell apart, and what each stands for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,76 +36,56 @@ class Rule:
     """One rule.
 
     Attributes:
-        id: Its name.
+        id: Its name: letters, digits, `-`, `_`, `.` and `/`.
         kind: What follows where it applies.
         text: When it applies, in words for the model.
+        deny_message: What the agent is told, where the model finds no words for this case; None for words of its own.
+        remember: For an allow rule on Claude Code: that what it allowed is not asked for again, in this `session` or in
+            this project (`local`). None to be asked each time. Codex knows no such thing.
     """
 
     id: str
-    kind: Literal["allow", "deny", "ask"]
+    kind: Behavior
     text: str
+    deny_message: str | None = None
+    remember: Literal["session", "local"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A set of rules. Where none applies, the person is asked."""
+    """A set of rules, and what follows where they do not decide.
+
+    Attributes:
+        rules: The rules. Where none applies, the person is asked.
+        environment: Notes for the model about where the agent works, in words.
+        on_uncertain: What "ask" becomes where the model rests it on no rule.
+        when_nobody: What "ask" becomes where nobody can be asked (Codex with approvals off): `ask` leaves it to the
+            host, which then refuses.
+        on_failure: For a class of failure, what becomes of a request that has no verdict: `ask` where it is not named.
+        transcript: Whether the model sees the end of the conversation.
+        host_permissions: Whether the model sees the permission rules of the host's own settings.
+        model: A model's id; None for the small tier.
+        effort: A reasoning effort; None for the model's lowest.
+        timeout: Seconds for a verdict; None for the configured ones.
+    """
 
     rules: tuple[Rule, ...]
+    environment: tuple[str, ...] = ()
+    on_uncertain: Behavior = "ask"
+    when_nobody: Behavior = "deny"
+    on_failure: Mapping[FailureClass, OnFailure] = field(default_factory=dict[FailureClass, OnFailure])
+    transcript: bool = True
+    host_permissions: bool = True
+    model: str | None = None
+    effort: str | None = None
+    timeout: float | None = None
 
+    def rule(self, name: str) -> Rule | None:
+        """The rule of that id."""
+        return next((rule for rule in self.rules if rule.id == name), None)
 
-BUILTIN_POLICY: Final = Policy(
-    rules=(
-        Rule(
-            id="read-only",
-            kind="allow",
-            text="Reads or lists files inside the working folder, or shows the state of a repository, a build or "
-            "the system, and changes nothing.",
-        ),
-        Rule(
-            id="local-development",
-            kind="allow",
-            text="Builds, tests, formats, lints or type-checks the project in the working folder with its own tools, "
-            "or edits files of the project itself.",
-        ),
-        Rule(
-            id="local-git",
-            kind="allow",
-            text="Ordinary local git work on the current branch: add, commit, stash, branch, switch, fetch, and pulls "
-            "without force.",
-        ),
-        Rule(
-            id="run-downloaded-code",
-            kind="deny",
-            text="Downloads something and runs it in one go, pipes it into an interpreter, or installs software from a "
-            "place other than a package registry.",
-        ),
-        Rule(
-            id="destroy",
-            kind="deny",
-            text="Deletes or overwrites files outside the working folder, formats or writes raw devices, or removes a "
-            "repository's history.",
-        ),
-        Rule(
-            id="exfiltrate",
-            kind="deny",
-            text="Reads credentials, keys or tokens, or sends local files or secrets to another machine.",
-        ),
-        Rule(
-            id="weaken-protection",
-            kind="deny",
-            text="Turns off or works around a safety measure: permissions, sandboxes, hooks, checks, audit logs, or "
-            "this policy itself.",
-        ),
-        Rule(
-            id="outward",
-            kind="ask",
-            text="Acts on something other people see or depend on: pushes, publishes, deploys, sends messages, changes "
-            "remote data or infrastructure, or spends money.",
-        ),
-        Rule(
-            id="privilege",
-            kind="ask",
-            text="Needs elevated rights, changes system settings or other users' data, or installs packages.",
-        ),
-    )
-)
+    @property
+    def fingerprint(self) -> str:
+        """12 hexadecimal digits that stand for everything in it: two policies with the same ones judge alike."""
+        content = json.dumps(asdict(self), sort_keys=True, ensure_ascii=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:12]

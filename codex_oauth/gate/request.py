@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeAlias, cast
 
@@ -38,6 +38,10 @@ class PermissionRequest:
         host: Which host asks; None for a command given by hand.
         cwd: Where it would run.
         mode: The host's permission mode, such as `default` or `plan`.
+        session: The host's name for the conversation.
+        transcript_path: Where the host keeps the conversation; None where it keeps none.
+        agent: The sub-agent that asks, such as `general-purpose`; None for the main one.
+        suggestions: What Claude Code would offer the person to remember, as it was sent.
     """
 
     tool: str
@@ -45,11 +49,20 @@ class PermissionRequest:
     host: Host | None = None
     cwd: str | None = field(default=None, repr=False)
     mode: str | None = None
+    session: str | None = None
+    transcript_path: str | None = field(default=None, repr=False)
+    agent: str | None = None
+    suggestions: Sequence[Any] = field(default=(), repr=False)
 
     @property
     def needs_person(self) -> bool:
         """Whether this is a question to the person, which no policy may answer."""
         return self.tool in _NEEDS_PERSON
+
+    @property
+    def nobody_can_be_asked(self) -> bool:
+        """Whether the host asks no person, whatever the answer: Codex with approvals off."""
+        return self.host == "codex" and self.mode == "bypassPermissions"
 
     @property
     def is_empty(self) -> bool:
@@ -101,11 +114,20 @@ class PermissionRequest:
         if not isinstance(tool_input, dict):
             # Codex may send any JSON there.
             tool_input = {"input": tool_input}
-        cwd, mode = fields.get("cwd"), fields.get("permission_mode")
+
+        def word(name: str) -> str | None:
+            value = fields.get(name)
+            return value if isinstance(value, str) and value else None
+
+        suggestions = fields.get("permission_suggestions")
         return cls(
             tool=tool,
             tool_input=cast("dict[str, Any]", tool_input),
             host=host or ("codex" if "turn_id" in fields else "claude"),
-            cwd=cwd if isinstance(cwd, str) else None,
-            mode=mode if isinstance(mode, str) else None,
+            cwd=word("cwd"),
+            mode=word("permission_mode"),
+            session=word("session_id"),
+            transcript_path=word("transcript_path"),
+            agent=word("agent_type"),
+            suggestions=tuple(cast("list[Any]", suggestions)) if isinstance(suggestions, list) else (),
         )

@@ -5,17 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
+from codex_oauth.gate.policy import Behavior
 from codex_oauth.types import Account, Usage
 
-__all__ = ("REPLY_SCHEMA", "Behavior", "Verdict")
+__all__ = ("REPLY_SCHEMA", "Source", "Verdict")
 
-Behavior: TypeAlias = Literal["allow", "deny", "ask"]
+Source: TypeAlias = Literal[
+    "model", "rule", "truncated", "contradiction", "uncertain", "nobody", "escalated", "failure"
+]
 
 REPLY_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
     # The reason comes first on purpose: a model that has to name the verdict first then writes a reason to suit it.
     "properties": {
         "reason": {"type": "string", "description": "One sentence: what the request does, and which rule decides."},
+        "rule": {
+            "type": "string",
+            "description": "The id of the rule that decides; empty if none does.",
+        },
         "behavior": {
             "type": "string",
             "enum": ["allow", "deny", "ask"],
@@ -23,7 +30,7 @@ REPLY_SCHEMA: Final[dict[str, Any]] = {
         },
         "deny_message": {"type": "string", "description": "For the agent, when denied; otherwise empty."},
     },
-    "required": ["reason", "behavior", "deny_message"],
+    "required": ["reason", "rule", "behavior", "deny_message"],
     "additionalProperties": False,
 }
 
@@ -36,8 +43,12 @@ class Verdict:
         behavior: `allow`, `deny`, or `ask`: the person decides.
         reason: Why, in a sentence.
         deny_message: For the agent, when denied; otherwise empty.
-        source: `model`; `rule` where no model was asked; `truncated` where an allow became ask because the model had
-            not seen the whole request.
+        rule: The id of the rule that it rests on; None where it rests on none.
+        source: What made it so. `model`: the model's own word. `rule`: no model was asked. All others are forced:
+            `truncated`, an allow became ask because the model had not seen the whole request; `contradiction`, the
+            model's word and the rule it named do not go together, so it became ask; `uncertain`, ask became what the
+            policy's `on_uncertain` says; `nobody`, ask became what its `when_nobody` says; `escalated`, a denial became
+            ask after too many of them; `failure`, there is no verdict, and its `on_failure` says what then.
         model: The model that judged; None where none was asked.
         effort: Its reasoning effort.
         latency_ms: Milliseconds that it took.
@@ -49,13 +60,19 @@ class Verdict:
     behavior: Behavior
     reason: str = field(repr=False)
     deny_message: str = field(default="", repr=False)
-    source: Literal["model", "rule", "truncated"]
+    rule: str | None = None
+    source: Source
     model: str | None = None
     effort: str | None = None
     latency_ms: float = 0.0
     usage: Usage = field(default_factory=Usage)
     account: Account | None = None
     repaired: bool = False
+
+    @property
+    def forced(self) -> bool:
+        """Whether it is another than the model's own word, or than what needs no model."""
+        return self.source not in {"model", "rule"}
 
     def to_json(self) -> dict[str, Any]:
         """The verdict as `classify --json` prints it; `schemas/verdict.schema.json` describes it."""
@@ -75,5 +92,6 @@ class Verdict:
             },
             "account": {"kind": self.account.kind, "plan": self.account.plan} if self.account else None,
             "repaired": self.repaired,
+            "rule": self.rule,
             "source": self.source,
         }

@@ -16,7 +16,7 @@ MakeSettings = Callable[..., Settings]
 def bare(tmp_path: Path) -> Settings:
     """Settings on a managed home that does not exist."""
     state = tmp_path / "codex-oauth"
-    return Settings(home=state / "codex-home", state_dir=state)
+    return Settings(home=state / "codex-home", state_dir=state, config_dir=state / "config")
 
 
 @pytest.fixture

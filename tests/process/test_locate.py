@@ -38,6 +38,7 @@ def settings_for(tmp_path: Path, *, codex_bin: Path | None = None, path: str | N
     return Settings(
         home=tmp_path / "home",
         state_dir=tmp_path,
+        config_dir=tmp_path,
         codex_bin=codex_bin,
         inherited={"PATH": path} if path is not None else {},
     )
@@ -54,7 +55,7 @@ def find_without_the_package(tmp_path: Path, path: str) -> str:
         from codex_oauth.errors import CodexNotFoundError
         from codex_oauth.process import find_binary
         try:
-            binary = find_binary(Settings(home=Path("/"), state_dir=Path("/"), inherited={"PATH": sys.argv[1]}))
+            binary = find_binary(Settings(home=Path("/"), state_dir=Path("/"), config_dir=Path("/"), inherited={"PATH": sys.argv[1]}))
             print(binary.source, binary.path)
         except CodexNotFoundError as error:
             print(error)
