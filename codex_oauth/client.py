@@ -115,7 +115,7 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
         effort: str | None = None,
         timeout: float | None = None,
         images: Sequence[Image] = (),
-        label: str = "complete",
+        label: str | None = "complete",
     ) -> Reply[str]: ...
     @overload
     async def complete(
@@ -128,7 +128,7 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
         effort: str | None = None,
         timeout: float | None = None,
         images: Sequence[Image] = (),
-        label: str = "complete",
+        label: str | None = "complete",
     ) -> Reply[T]: ...
     @overload
     async def complete(
@@ -141,7 +141,7 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
         effort: str | None = None,
         timeout: float | None = None,
         images: Sequence[Image] = (),
-        label: str = "complete",
+        label: str | None = "complete",
     ) -> Reply[JSONValue]: ...
     async def complete(
         self,
@@ -153,7 +153,7 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
         effort: str | None = None,
         timeout: float | None = None,
         images: Sequence[Image] = (),
-        label: str = "complete",
+        label: str | None = "complete",
     ) -> Reply[Any]:
         """Ask once.
 
@@ -166,7 +166,7 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
             effort: A reasoning effort that the model lists; None for its lowest.
             timeout: Seconds for everything together; None for 30, or what the configuration says.
             images: PNG, JPEG, GIF or WebP, each at most 20 MiB.
-            label: What the metrics call this call.
+            label: What the metrics call this call; None to keep it out of them, for a caller that writes its own entry.
 
         Raises:
             ConfigurationError: An argument is wrong; nothing was started.
@@ -305,7 +305,7 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
 
     async def _call(
         self,
-        command: str,
+        command: str | None,
         spec: OutputSpec[Any],
         request: TurnRequest,
         timeout: float | None,
@@ -314,7 +314,7 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
         seconds = self._settings.timeout if timeout is None else timeout
         if not isinstance(cast("object", seconds), int | float) or not 0 < seconds <= 86_400:
             raise ConfigurationError("timeout is in seconds, more than 0 and at most 86400")
-        trace = CallTrace(command, model_requested=request.model)
+        trace = CallTrace(command or "", model_requested=request.model)
 
         def observe(event: Event) -> None:
             trace.observe(event)
@@ -337,7 +337,7 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
             outcome, error = "error", "unexpected"
             raise
         finally:
-            trace.write(self._settings.metrics, outcome=outcome, error=error)
+            trace.write(self._settings.metrics if command else None, outcome=outcome, error=error)
         return Reply(
             output=result.value,
             text=result.text,

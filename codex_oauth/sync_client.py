@@ -107,7 +107,7 @@ class Codex:
         effort: str | None = None,
         timeout: float | None = None,
         images: Sequence[Image] = (),
-        label: str = "complete",
+        label: str | None = "complete",
     ) -> Reply[str]: ...
     @overload
     def complete(
@@ -120,7 +120,7 @@ class Codex:
         effort: str | None = None,
         timeout: float | None = None,
         images: Sequence[Image] = (),
-        label: str = "complete",
+        label: str | None = "complete",
     ) -> Reply[T]: ...
     @overload
     def complete(
@@ -133,7 +133,7 @@ class Codex:
         effort: str | None = None,
         timeout: float | None = None,
         images: Sequence[Image] = (),
-        label: str = "complete",
+        label: str | None = "complete",
     ) -> Reply[JSONValue]: ...
     def complete(self, prompt: str, **arguments: Any) -> Reply[Any]:
         """Ask once; see `AsyncCodex.complete`. Ctrl-C interrupts the turn and ends what the call started."""

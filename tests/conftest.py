@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -70,6 +71,7 @@ def settings(signed_out: Settings, chatgpt: LoopbackChatGPT) -> Iterator[Setting
     chatgpt.sign_in(signed_out.home)
     yield signed_out
     (signed_out.home / "auth.json").unlink(missing_ok=True)
+    shutil.rmtree(signed_out.state_dir / "gate", ignore_errors=True)
 
 
 @pytest.fixture

@@ -158,7 +158,7 @@ def test_asking_for_help_imports_nothing_heavy(
 def test_a_verdict_on_the_command_line_costs_no_pydantic(
     environ: dict[str, str], chatgpt: LoopbackChatGPT, tmp_path: Path
 ) -> None:
-    chatgpt.script(Json({"reason": "Only looks.", "behavior": "allow", "deny_message": ""}))
+    chatgpt.script(Json({"reason": "Only looks.", "rule": "read-only", "behavior": "allow", "deny_message": ""}))
     imported, printed = imported_by(environ, tmp_path, "classify", "--command", "git status", "--json")
     assert json.loads(printed)["behavior"] == "allow"
     assert imported & {"pydantic", "rich", "platformdirs"} == set()

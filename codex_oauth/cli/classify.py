@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final
 
 import click
 
+from codex_oauth.cli.judging import permission_request, request_options
 from codex_oauth.cli.options import Where, call_options, open_codex
-from codex_oauth.cli.output import call, folded, printable, styled, to_json, waiting
-
-if TYPE_CHECKING:
-    from codex_oauth.gate import Host
+from codex_oauth.cli.output import call, folded, printable, say, styled, to_json, waiting
 
 __all__ = ("command",)
 
@@ -21,16 +18,14 @@ _COLOUR: Final = {"allow": "green", "deny": "red", "ask": "yellow"}
 
 
 @click.command("classify")
-@click.option(
-    "--command", "shell_command", metavar="TEXT", help="A shell command to judge, instead of a hook's JSON on stdin."
-)
-@click.option("--host", type=click.Choice(["claude", "codex"]), help="Whose hook's JSON it is.  [default: as it looks]")
+@request_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
 @click.option("--exit-code", is_flag=True, help="Exit with 0 for allow, 10 for deny, 11 for ask.")
 @call_options
 def command(
     shell_command: str | None,
     host: str | None,
+    policy: Path | None,
     as_json: bool,
     exit_code: bool,
     model: str | None,
@@ -41,25 +36,34 @@ def command(
     """Judge a permission request of a coding agent: allow, deny, or ask the person.
 
     The request is a shell command (--command), or on stdin the JSON that a PermissionRequest hook of Claude Code or
-    Codex gets. A failure prints no verdict and exits with its own status, with or without --exit-code.
+    Codex gets. It is judged by the policy of its folder: the built-in rules, then the gate.toml of yours and of the
+    repository. A failure prints no verdict and exits with its own status, with or without --exit-code.
 
     \b
     Examples:
       codex-oauth classify --command 'git status' --json
       codex-oauth classify --exit-code < request.json
     """
-    from codex_oauth.gate import PermissionRequest, classify
+    from codex_oauth.gate import classify
+    from codex_oauth.gate.situation import situation_of
 
-    asking = cast("Host | None", host)
-    if shell_command is not None:
-        request = PermissionRequest.from_command(shell_command, cwd=str(Path.cwd()), host=asking)
-    elif sys.stdin.isatty():
-        raise click.UsageError("nothing to judge: give --command TEXT, or a hook's JSON on stdin")
-    else:
-        request = PermissionRequest.from_hook(sys.stdin.buffer.read(), host=asking)
+    request = permission_request(shell_command, host)
     codex = open_codex(where)
+    situation = situation_of(request, codex.settings, policy_file=policy)
+    for note in situation.notes:
+        say(f"codex-oauth: {note}")
     with waiting("judging…"):
-        verdict = call(lambda: classify(request, codex=codex, model=model, effort=effort, timeout=timeout))
+        verdict = call(
+            lambda: classify(
+                request,
+                policy=situation.policy,
+                codex=codex,
+                context=situation.context,
+                model=model,
+                effort=effort,
+                timeout=timeout,
+            )
+        )
     if as_json:
         to_json(verdict.to_json())
     else:

@@ -30,6 +30,8 @@ def home_options(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def collected(*args: Any, **options: Any) -> None:
         where = Where(**{name: options.pop(name) for name in Where._fields})
+        if sum(one is not None for one in (where.home, where.codex_home, where.profile)) > 1:
+            raise click.UsageError("give one of --home, --codex-home and --profile: each names the home of the call")
         command(*args, where=where, **options)
 
     for option in (

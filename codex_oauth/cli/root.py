@@ -53,10 +53,22 @@ def cli() -> None:
 
 def run() -> None:
     """Run the command line and exit with the status of what happened."""
+    sys.exit(_status())
+
+
+def _status() -> int:
+    status = _run()
+    # A host's hook may not end in any other status: 2 would be a denial for Codex.
+    return min(status, 1) if next((word for word in sys.argv[1:] if not word.startswith("-")), "") == "hook" else status
+
+
+def _run() -> int:
     if cast("object", sys.stdin) is None:
         sys.stdin = io.TextIOWrapper(io.BytesIO())  # it was closed: there is nothing to read
     if cast("object", sys.stdout) is None:
-        sys.exit("codex-oauth: stdout is closed, so there is no place for the result")
+        with contextlib.suppress(OSError):
+            click.echo("codex-oauth: stdout is closed, so there is no place for the result", err=True)
+        return 1
     for stream in (sys.stdout, sys.stderr):
         # A verdict must not fail on the way out because a terminal is not UTF-8.
         if isinstance(stream, io.TextIOWrapper):
@@ -64,26 +76,26 @@ def run() -> None:
     try:
         # Not standalone: click would exit by itself, and with statuses of its own. It returns the status of an Exit.
         status = cli.main(prog_name="codex-oauth", standalone_mode=False)
-        sys.exit(status if isinstance(status, int) else 0)
+        return status if isinstance(status, int) else 0
     except click.ClickException as error:
         error.show(sys.stderr)
-        sys.exit(2)
+        return 2
     except (KeyboardInterrupt, click.Abort):
         # After the ^C that a terminal shows.
         click.echo("\ninterrupted" if sys.stderr.isatty() else "interrupted", err=True)
-        sys.exit(_INTERRUPTED)
+        return _INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has gone; Python would complain once more while flushing.
         sys.stdout = None  # type: ignore[assignment] - Python then skips the flush at its end
-        sys.exit(1)
+        return 1
     except CodexOAuthError as error:
         from codex_oauth.cli.output import explain
 
         click.echo(explain(error), err=True)
-        sys.exit(error.exit_status)
+        return error.exit_status
     except OSError as error:
         # Of the output: a full disk, say. Files that are read or written have errors of their own, above.
         sys.stdout = None  # type: ignore[assignment] - Python then skips the flush at its end
         with contextlib.suppress(OSError):
             click.echo(f"codex-oauth: the output could not be written: {error.strerror}", err=True)
-        sys.exit(1)
+        return 1

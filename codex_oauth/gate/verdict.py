@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from codex_oauth.gate.policy import Behavior
-from codex_oauth.types import Account, Usage
+from codex_oauth.types import Account, Timing, Usage
 
 __all__ = ("REPLY_SCHEMA", "Source", "Verdict")
 
@@ -55,6 +55,7 @@ class Verdict:
         usage: Tokens.
         account: Who paid.
         repaired: Whether the first reply did not fit.
+        timing: The call's phases; None where there was no call.
     """
 
     behavior: Behavior
@@ -68,6 +69,7 @@ class Verdict:
     usage: Usage = field(default_factory=Usage)
     account: Account | None = None
     repaired: bool = False
+    timing: Timing | None = field(default=None, repr=False, compare=False)
 
     @property
     def forced(self) -> bool:

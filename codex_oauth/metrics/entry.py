@@ -8,11 +8,16 @@ import math
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
-__all__ = ("MetricsEntry", "Outcome", "Phases", "Tokens")
+from codex_oauth.metrics.bounds import bounded, ends, name
+
+__all__ = ("MAX_LINE", "GateFields", "MetricsEntry", "Outcome", "Phases", "Tokens")
 
 Outcome: TypeAlias = Literal["ok", "error", "cancelled"]
+
+MAX_LINE: Final = 16 * 1024
+"""Bytes of a line, its end among them."""
 
 OTHER = "other"
 """What is written in the place of a string that is not an identifier."""
@@ -22,6 +27,16 @@ OTHER = "other"
 # space) or a key (no long run of letters and digits) is not written at all, for a part of it would still be somebody's.
 _IDENTIFIER = re.compile(r"(?!.*[A-Za-z0-9]{25})[A-Za-z0-9][\w.+-]*(/[A-Za-z0-9][\w.+-]*)?(:[\w.+-]+)?", re.ASCII)
 _LONGEST = 64
+
+_POLICY = re.compile(r"[0-9a-f]{12}", re.ASCII)
+_SOURCE = re.compile(r"[a-z][a-z_]{0,31}", re.ASCII)
+_HOSTS = frozenset({"claude", "codex"})
+_VERDICTS = frozenset({"allow", "deny", "ask"})
+_NAME = 128
+_FOLDER = 500
+
+_INPUT_SIZES: Final = ((2_000, 50), (500, 20), (100, 8))
+"""Characters of a string and members of a container in a tool's input: the first that make the line short enough."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,11 +64,65 @@ class Tokens:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class GateFields:
+    """What was asked of the gate, and its verdict.
+
+    What it holds is bounded as it is written: a name to 128 characters, without control characters; a string of the
+    input to 2,000, with its head and its tail; a container to 50 members; 8 containers within each other. It is bounded
+    further where the line would still be longer than `MAX_LINE`.
+
+    Attributes:
+        session: The host's name for the conversation.
+        tool: The tool's name, such as `Bash` or `mcp__server__tool`.
+        host: Which host asked; None for a request given by hand.
+        mode: The host's permission mode.
+        verdict: What the host was told; `error` where it got no answer.
+        source: What made it so, such as `model`, `truncated` or `failure`. `rule` is a request that no model was asked
+            about, such as a question to the person.
+        forced: Whether it is another than the model's own word.
+        rule: The id of the rule that decided.
+        policy: The policy's fingerprint, 12 hexadecimal digits; None where there was no policy yet.
+        input: The tool's input. It must come redacted: nothing is looked for in it here.
+        cwd: Where it would have run; at most 500 characters are kept.
+    """
+
+    session: str | None = None
+    tool: str
+    host: Literal["claude", "codex"] | None = None
+    mode: str | None = None
+    verdict: Literal["allow", "deny", "ask", "error"]
+    source: str
+    forced: bool = False
+    rule: str | None = None
+    policy: str | None = None
+    input: Any = field(default=None, repr=False)
+    cwd: str | None = field(default=None, repr=False)
+
+    def to_json(self, *, longest: int = 2_000, members: int = 50) -> dict[str, Any]:
+        """The member `gate` of an entry, its input with strings of at most `longest` characters, and at most `members`
+        members in a container; without the input where that is none."""
+        left_out = "[…left out: too long…]"
+        return {
+            "session": _name(self.session),
+            "tool": _name(self.tool) or OTHER,
+            "host": self.host if self.host in _HOSTS else None,
+            "mode": _name(self.mode),
+            "verdict": self.verdict if self.verdict in _VERDICTS else "error",
+            "source": self.source if _SOURCE.fullmatch(self.source) else OTHER,
+            "forced": bool(self.forced),
+            "rule": _name(self.rule),
+            "policy": self.policy if self.policy is not None and _POLICY.fullmatch(self.policy) else None,
+            "input": bounded(self.input, longest=longest, members=members) if members else left_out,
+            "cwd": None if self.cwd is None else ends(self.cwd, _FOLDER),
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class MetricsEntry:
     """What one call took, and how it ended.
 
     There is no place in it for a prompt, a reply, a token or an address: every string is a short identifier, and
-    becomes `other` if it does not look like one.
+    becomes `other` if it does not look like one. Only `gate` may hold more, and that comes redacted.
 
     Attributes:
         command: What was asked for, such as `complete`, `classify`, `stream`, or `api`.
@@ -71,6 +140,7 @@ class MetricsEntry:
         repaired: Whether the reply needed a repair turn.
         warm: Whether the app-server was already running.
         retries: How often the call was tried again.
+        gate: What was judged, where it was a permission request; None for any other call.
         time: When the call ended; now, if not given.
     """
 
@@ -89,10 +159,11 @@ class MetricsEntry:
     repaired: bool = False
     warm: bool = False
     retries: int = 0
+    gate: GateFields | None = None
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def to_json(self) -> str:
-        """Give the entry as JSON: ASCII, on one line, without its end."""
+        """Give the entry as JSON: ASCII, on one line, without its end; with that, at most `MAX_LINE` bytes."""
         values: dict[str, Any] = {"time": _timestamp(self.time)}
         for spec in dataclasses.fields(self):
             value = getattr(self, spec.name)
@@ -103,7 +174,23 @@ class MetricsEntry:
             elif isinstance(value, Tokens):
                 value = dataclasses.asdict(value)
             values.setdefault(spec.name, value)
-        return json.dumps(values, separators=(",", ":"), allow_nan=False)
+        if self.gate is None:
+            return _dumped(values)
+        for longest, members in _INPUT_SIZES:
+            values["gate"] = self.gate.to_json(longest=longest, members=members)
+            # Characters are counted as they are written: one that is not ASCII takes six bytes or twelve.
+            if len(line := _dumped(values)) < MAX_LINE:
+                return line
+        values["gate"] = self.gate.to_json(members=0)
+        return _dumped(values)
+
+
+def _dumped(values: dict[str, Any]) -> str:
+    return json.dumps(values, separators=(",", ":"), allow_nan=False)
+
+
+def _name(text: str | None) -> str | None:
+    return None if text is None else name(text, _NAME) or None
 
 
 def _identifier(text: str) -> str:

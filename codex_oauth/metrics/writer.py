@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 if TYPE_CHECKING:
     from codex_oauth.metrics.entry import MetricsEntry
 
-__all__ = ("LIMIT", "append", "read")
+__all__ = ("LIMIT", "append", "read", "scan")
 
 LIMIT = 2 * 1024 * 1024
 """How large the file may grow, in bytes, before it is set aside as `.1`."""
@@ -62,15 +62,25 @@ def read(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
     Raises:
         OSError: A file is there and cannot be read.
     """
+    return (entry for entry in scan(path) if entry is not None)
+
+
+def scan(path: str | os.PathLike[str]) -> Iterator[dict[str, Any] | None]:
+    """The same, with None for each line that is passed over. An empty line counts for nothing.
+
+    Raises:
+        OSError: A file is there and cannot be read.
+    """
     with contextlib.ExitStack() as stack:
         for file in _generations(Path(path), stack):
             for line in file:
+                if line.isspace():
+                    continue
                 try:
                     value: object = json.loads(line)
                 except (ValueError, RecursionError):
-                    continue
-                if isinstance(value, dict):
-                    yield cast("dict[str, Any]", value)
+                    value = None
+                yield cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
 def _rotated(file: Path) -> Path:

@@ -45,7 +45,10 @@ __all__ = (
     "CommandExecutionApprovalDecision",
     "CommandExecutionRequestApprovalParams",
     "CommandExecutionRequestApprovalResponse",
+    "ConfigBatchWriteParams",
+    "ConfigEdit",
     "ConfigWarningNotification",
+    "ConfigWriteResponse",
     "CreditsSnapshot",
     "CurrentTimeReadParams",
     "CurrentTimeReadResponse",
@@ -66,6 +69,14 @@ __all__ = (
     "GetAccountRateLimitsResponse",
     "GetAccountResponse",
     "GrantedPermissionProfile",
+    "HookErrorInfo",
+    "HookEventName",
+    "HookMetadata",
+    "HookSource",
+    "HookTrustStatus",
+    "HooksListEntry",
+    "HooksListParams",
+    "HooksListResponse",
     "IdleThreadStatus",
     "ImageDetail",
     "ImageUserInput",
@@ -84,6 +95,7 @@ __all__ = (
     "McpServerElicitationAction",
     "McpServerElicitationRequestParams",
     "McpServerElicitationRequestResponse",
+    "MergeStrategy",
     "MessagePhase",
     "Model",
     "ModelListParams",
@@ -142,6 +154,7 @@ __all__ = (
     "UserInput",
     "UserMessageThreadItem",
     "WarningNotification",
+    "WriteStatus",
 )
 
 
@@ -285,6 +298,74 @@ Account: TypeAlias = AmazonBedrockAccount | ApiKeyAccount | ChatgptAccount
 class GetAccountResponse(TypedDict):
     account: NotRequired[Account | None]
     requiresOpenaiAuth: bool
+
+
+MergeStrategy: TypeAlias = Literal["replace", "upsert"]
+
+
+class ConfigEdit(TypedDict):
+    keyPath: str
+    mergeStrategy: MergeStrategy
+    value: Any
+
+
+class ConfigBatchWriteParams(TypedDict):
+    edits: list[ConfigEdit]
+    reloadUserConfig: NotRequired[bool]
+
+
+# ok, okOverridden
+WriteStatus: TypeAlias = str
+
+
+class ConfigWriteResponse(TypedDict):
+    filePath: str
+    status: WriteStatus
+
+
+class HooksListParams(TypedDict):
+    cwds: NotRequired[list[str]]
+
+
+class HookErrorInfo(TypedDict):
+    message: str
+    path: str
+
+
+# interrupt, permissionRequest, postCompact, postToolUse, preCompact, preToolUse, sessionEnd, sessionStart, stop,
+# subagentStart, subagentStop, userPromptSubmit
+HookEventName: TypeAlias = str
+
+
+# cloudManagedConfig, cloudRequirements, legacyManagedConfigFile, legacyManagedConfigMdm, mdm, plugin, project,
+# sessionFlags, system, unknown, user
+HookSource: TypeAlias = str
+
+
+# managed, modified, trusted, untrusted
+HookTrustStatus: TypeAlias = str
+
+
+class HookMetadata(TypedDict):
+    currentHash: str
+    enabled: bool
+    eventName: HookEventName
+    key: str
+    matcher: NotRequired[str | None]
+    source: HookSource
+    sourcePath: str
+    trustStatus: HookTrustStatus
+
+
+class HooksListEntry(TypedDict):
+    cwd: str
+    errors: list[HookErrorInfo]
+    hooks: list[HookMetadata]
+    warnings: list[str]
+
+
+class HooksListResponse(TypedDict):
+    data: list[HooksListEntry]
 
 
 class InitializeCapabilities(TypedDict):

@@ -67,6 +67,25 @@ _ACCOUNT = Tagged(
     Object({"type": STRING}, {}),
 )
 _GET_ACCOUNT_RESPONSE = Object({"requiresOpenaiAuth": BOOLEAN}, {"account": Nullable(_ACCOUNT)})
+_CONFIG_WRITE_RESPONSE = Object({"filePath": STRING, "status": STRING}, {})
+_HOOK_ERROR_INFO = Object({"message": STRING, "path": STRING}, {})
+_HOOK_METADATA = Object(
+    {
+        "currentHash": STRING,
+        "enabled": BOOLEAN,
+        "eventName": STRING,
+        "key": STRING,
+        "source": STRING,
+        "sourcePath": STRING,
+        "trustStatus": STRING,
+    },
+    {"matcher": Nullable(STRING)},
+)
+_HOOKS_LIST_ENTRY = Object(
+    {"cwd": STRING, "errors": ListOf(_HOOK_ERROR_INFO), "hooks": ListOf(_HOOK_METADATA), "warnings": ListOf(STRING)},
+    {},
+)
+_HOOKS_LIST_RESPONSE = Object({"data": ListOf(_HOOKS_LIST_ENTRY)}, {})
 _INITIALIZE_RESPONSE = Object({"codexHome": STRING, "userAgent": STRING}, {})
 _REASONING_EFFORT_OPTION = Object({"reasoningEffort": STRING}, {})
 _MODEL = Object(
@@ -213,6 +232,7 @@ SHAPES: dict[str, Shape] = {
     "ChatgptAuthTokensRefreshParams": _CHATGPT_AUTH_TOKENS_REFRESH_PARAMS,
     "CommandExecutionRequestApprovalParams": _COMMAND_EXECUTION_REQUEST_APPROVAL_PARAMS,
     "ConfigWarningNotification": _CONFIG_WARNING_NOTIFICATION,
+    "ConfigWriteResponse": _CONFIG_WRITE_RESPONSE,
     "CurrentTimeReadParams": _CURRENT_TIME_READ_PARAMS,
     "DeprecationNoticeNotification": _DEPRECATION_NOTICE_NOTIFICATION,
     "DynamicToolCallParams": _DYNAMIC_TOOL_CALL_PARAMS,
@@ -221,6 +241,7 @@ SHAPES: dict[str, Shape] = {
     "FileChangeRequestApprovalParams": _FILE_CHANGE_REQUEST_APPROVAL_PARAMS,
     "GetAccountRateLimitsResponse": _GET_ACCOUNT_RATE_LIMITS_RESPONSE,
     "GetAccountResponse": _GET_ACCOUNT_RESPONSE,
+    "HooksListResponse": _HOOKS_LIST_RESPONSE,
     "InitializeResponse": _INITIALIZE_RESPONSE,
     "ItemCompletedNotification": _ITEM_COMPLETED_NOTIFICATION,
     "ItemStartedNotification": _ITEM_STARTED_NOTIFICATION,

@@ -29,9 +29,11 @@ __all__ = (
     "ATTESTATION_GENERATE",
     "CHATGPT_AUTH_TOKENS_REFRESH",
     "COMMAND_EXECUTION_APPROVAL",
+    "CONFIG_BATCH_WRITE",
     "CURRENT_TIME_READ",
     "EXEC_COMMAND_APPROVAL",
     "FILE_CHANGE_APPROVAL",
+    "HOOKS_LIST",
     "INITIALIZE",
     "INITIALIZED",
     "MCP_ELICITATION",
@@ -92,6 +94,10 @@ ACCOUNT_RATE_LIMITS_READ: Final[Method[None, wire.GetAccountRateLimitsResponse]]
 ACCOUNT_READ: Final[Method[wire.GetAccountParams, wire.GetAccountResponse]] = _answered(
     "account/read", "GetAccountResponse"
 )
+CONFIG_BATCH_WRITE: Final[Method[wire.ConfigBatchWriteParams, wire.ConfigWriteResponse]] = _answered(
+    "config/batchWrite", "ConfigWriteResponse"
+)
+HOOKS_LIST: Final[Method[wire.HooksListParams, wire.HooksListResponse]] = _answered("hooks/list", "HooksListResponse")
 INITIALIZE: Final[Method[wire.InitializeParams, wire.InitializeResponse]] = _answered(
     "initialize", "InitializeResponse"
 )
@@ -159,6 +165,8 @@ METHODS: Final[Mapping[str, Method[Any, Any]]] = MappingProxyType(
             ACCOUNT_LOGOUT,
             ACCOUNT_RATE_LIMITS_READ,
             ACCOUNT_READ,
+            CONFIG_BATCH_WRITE,
+            HOOKS_LIST,
             INITIALIZE,
             MODEL_LIST,
             THREAD_INJECT_ITEMS,

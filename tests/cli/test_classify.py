@@ -8,15 +8,12 @@ from typing import Any
 
 import pytest
 
-from codex_oauth.testing import Json, LoopbackChatGPT
+from codex_oauth.testing import LoopbackChatGPT
 from tests.cli.terminal import run_in_terminal
 from tests.conftest import RunCLI
+from tests.gate.answers import answer
 from tests.gate.test_classify import is_valid
 from tests.gate.test_request import CLAUDE_BASH, CLAUDE_PLAN, CODEX_BASH
-
-
-def answer(behavior: str, reason: str = "Because.", deny_message: str = "") -> Json:
-    return Json({"reason": reason, "behavior": behavior, "deny_message": deny_message})
 
 
 @pytest.mark.parametrize("behavior", ["allow", "deny", "ask"])

@@ -20,7 +20,7 @@ COMMANDS = (
     "status",
 )
 CALLS = (("complete", "hi"), ("classify", "--command", "ls"))
-ALLOW = {"reason": "Only looks.", "behavior": "allow", "deny_message": ""}
+ALLOW = {"reason": "Only looks.", "rule": "read-only", "behavior": "allow", "deny_message": ""}
 ESCAPE = re.compile(rb"\x1b")
 
 

@@ -95,7 +95,10 @@ class Machine:
                     what = found[0].decode()
                     person(what if "://" in what else what.replace(" ", ""))
                     person = None
-        text = printed.decode()
+        return self.named(printed.decode())
+
+    def named(self, text: str) -> str:
+        """What was printed, with the page's names for this machine's paths."""
         for path in sorted(self._named, key=len, reverse=True):
             text = text.replace(path, self._named[path])
         return text

@@ -26,7 +26,7 @@ from tests.conftest import RunCLI
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-ALLOW = {"reason": "Only looks.", "behavior": "allow", "deny_message": ""}
+ALLOW = {"reason": "Only looks.", "rule": "read-only", "behavior": "allow", "deny_message": ""}
 
 
 def run_python(source: str, environ: dict[str, str], folder: Path, stdin: str = "") -> str:

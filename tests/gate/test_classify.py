@@ -36,13 +36,10 @@ from codex_oauth.testing import (
     usage_limit_reached,
 )
 from codex_oauth.types import Account, Usage
+from tests.gate.answers import answer
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas/verdict.schema.json").read_text(encoding="utf-8"))
 GIT_STATUS = PermissionRequest.from_command("git status", cwd="/srv/repo")
-
-
-def answer(behavior: str, reason: str = "Because.", deny_message: str = "") -> Json:
-    return Json({"reason": reason, "behavior": behavior, "deny_message": deny_message})
 
 
 def is_valid(value: Any) -> bool:
@@ -126,7 +123,7 @@ async def test_the_reason_comes_first_on_the_wire(codex: AsyncCodex, chatgpt: Lo
     chatgpt.script(answer("allow"))
     await classify(GIT_STATUS, codex=codex)
     sent = chatgpt.model_requests[-1].schema
-    assert list(sent["properties"]) == ["reason", "behavior", "deny_message"]
+    assert list(sent["properties"]) == ["reason", "rule", "behavior", "deny_message"]
     assert sent["properties"]["behavior"]["enum"] == ["allow", "deny", "ask"]
     assert set(sent["required"]) == set(REPLY_SCHEMA["required"])
 
@@ -174,13 +171,13 @@ async def test_a_verdict_that_had_to_be_repaired_says_so(codex: AsyncCodex, chat
     [
         Text("allow"),
         Text('{"behavior": "allow"}'),
-        Json({"reason": "r", "behavior": "ALLOW", "deny_message": ""}),
-        Json({"reason": "r", "behavior": "allow", "deny_message": "", "extra": 1}),
-        Json({"reason": None, "behavior": "allow", "deny_message": ""}),
-        Json([{"reason": "r", "behavior": "allow", "deny_message": ""}]),
+        Json({"reason": "r", "rule": "read-only", "behavior": "ALLOW", "deny_message": ""}),
+        Json({"reason": "r", "rule": "read-only", "behavior": "allow", "deny_message": "", "extra": 1}),
+        Json({"reason": None, "rule": "read-only", "behavior": "allow", "deny_message": ""}),
+        Json([{"reason": "r", "rule": "read-only", "behavior": "allow", "deny_message": ""}]),
         Json("allow"),
-        Text('{"reason": "r", "behavior": "allow", "deny_message": ""} and more'),
-        Text('{"reason": "r", "behavior": "deny", "behavior": "allow", "deny_message": ""}'),
+        Text('{"reason": "r", "rule": "read-only", "behavior": "allow", "deny_message": ""} and more'),
+        Text('{"reason": "r", "rule": "read-only", "behavior": "deny", "behavior": "allow", "deny_message": ""}'),
     ],
 )
 async def test_a_reply_that_does_not_fit_is_never_a_verdict(
@@ -196,7 +193,10 @@ async def test_a_reply_that_does_not_fit_is_never_a_verdict(
     ("reply", "error"),
     [
         (usage_limit_reached(), UsageLimitReachedError),
-        (Incomplete(text='{"reason": "r", "behavior": "allow", "deny_message": ""}'), IncompleteReplyError),
+        (
+            Incomplete(text='{"reason": "r", "rule": "read-only", "behavior": "allow", "deny_message": ""}'),
+            IncompleteReplyError,
+        ),
         (Empty(), EmptyReplyError),
     ],
 )
@@ -210,7 +210,7 @@ async def test_a_failure_is_an_error_and_never_a_verdict(
 
 @pytest.mark.anyio
 async def test_an_allow_that_never_ends_is_a_deadline(codex: AsyncCodex, chatgpt: LoopbackChatGPT) -> None:
-    chatgpt.script(Hang('{"reason": "r", "behavior": "allow", "deny_message": ""}'))
+    chatgpt.script(Hang('{"reason": "r", "rule": "read-only", "behavior": "allow", "deny_message": ""}'))
     with pytest.raises(DeadlineExceededError):
         await classify(GIT_STATUS, codex=codex, timeout=2)
 
@@ -243,7 +243,14 @@ def test_a_verdicts_repr_shows_no_content() -> None:
 def _valid() -> dict[str, Any]:
     account = Account(kind="chatgpt", plan="plus", email="person@example.com")
     return Verdict(
-        behavior="allow", reason="r", source="model", model="m", effort="low", usage=Usage(input=1), account=account
+        behavior="allow",
+        reason="r",
+        rule="read-only",
+        source="model",
+        model="m",
+        effort="low",
+        usage=Usage(input=1),
+        account=account,
     ).to_json()
 
 
@@ -303,5 +310,5 @@ async def test_a_request_that_says_nothing_is_for_the_person(
 
 @pytest.mark.anyio
 async def test_an_allow_without_a_reason_is_for_the_person(codex: AsyncCodex, chatgpt: LoopbackChatGPT) -> None:
-    chatgpt.script(Json({"reason": " ", "behavior": "allow", "deny_message": ""}))
+    chatgpt.script(Json({"reason": " ", "rule": "read-only", "behavior": "allow", "deny_message": ""}))
     assert (await classify(PermissionRequest.from_command("ls"), codex=codex)).behavior == "ask"

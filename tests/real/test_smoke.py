@@ -30,7 +30,7 @@ async def test_calls_in_a_block_share_one_app_server(codex: AsyncCodex, chatgpt:
 
 
 def test_the_command_line_judges_a_command(run_cli: RunCLI, chatgpt: LoopbackChatGPT) -> None:
-    chatgpt.script(Json({"reason": "Only looks.", "behavior": "allow", "deny_message": ""}))
+    chatgpt.script(Json({"reason": "Only looks.", "rule": "read-only", "behavior": "allow", "deny_message": ""}))
     done = run_cli("classify", "--command", "git status", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["behavior"] == "allow"

@@ -1,19 +1,23 @@
-"""Foreign words made fit for error texts and logs: no tokens, no addresses, nothing of the caller's own, one line."""
+"""Foreign words made fit for error texts and logs: no secrets, no addresses, nothing of the caller's own, one line."""
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterable
 from typing import Final
 
+from codex_oauth.redaction.spans import Lazy, replaced
+from codex_oauth.redaction.texts import find
+
 __all__ = ("cleaned",)
 
-_SECRET: Final = re.compile(
+_LOOSE: Final = Lazy(
     r"eyJ[\w-]{8,}(?:\.[\w-]+)*|\b(?:sk|rt|at)[-_][\w-]{8,}|(?i:bearer)\s+\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
 )
-# JSON web tokens, keys and tokens by their usual beginnings, bearer headers, e-mail addresses.
-_ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
+# E-mail addresses; and beginnings of tokens that are taken for one on less evidence than in a request: a service may
+# have cut them, and an error's text loses little by it.
+_ESCAPE: Final = Lazy(r"\\(?:u([0-9a-fA-F]{4})|.)")
+_GAPS: Final = Lazy(r"\0+")
 _LONGEST: Final = 500
 _REMOVED: Final = "[removed]"
 _LAYERS: Final = 3
@@ -34,17 +38,23 @@ def cleaned(message: object, said: Iterable[str] = ()) -> str:
     for own in said:
         text = text.replace(own, _REMOVED)
     if said:
-        for _ in range(_LAYERS):
-            text = _ESCAPE.sub(_plain, html.unescape(text))
-        text = _unquoted(text, [_folded(own) for own in said])
-    text = _SECRET.sub(_REMOVED, " ".join(text.split()))
+        text = _unquoted(_unescaped(text), [_folded(own) for own in said])
+    text = _LOOSE().sub(_REMOVED, " ".join(text.split()))
+    text = replaced(text, find(text), _REMOVED)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
-def _plain(escape: re.Match[str]) -> str:
-    if escape.group(1):
-        return chr(int(escape.group(1), 16))
-    return "\\" if escape.group() == r"\\" else " "
+def _unescaped(text: str) -> str:
+    import html
+
+    def plain(escape: re.Match[str]) -> str:
+        if escape.group(1):
+            return chr(int(escape.group(1), 16))
+        return "\\" if escape.group() == r"\\" else " "
+
+    for _ in range(_LAYERS):
+        text = _ESCAPE().sub(plain, html.unescape(text))
+    return text
 
 
 def _folded(text: str) -> str:
@@ -61,4 +71,4 @@ def _unquoted(text: str, said: list[str]) -> str:
     if not quoted:
         return text
     kept = "".join("\0" if place in quoted else character for place, character in enumerate(text))
-    return re.sub(r"\0+", _REMOVED, kept)
+    return _GAPS().sub(_REMOVED, kept)

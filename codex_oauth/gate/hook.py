@@ -1,0 +1,124 @@
+"""The hook: what a host sent, to the exact bytes that it is answered with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from codex_oauth.client import AsyncCodex
+from codex_oauth.errors import CodexOAuthError
+from codex_oauth.gate.classifier import judge
+from codex_oauth.gate.claude import render as render_for_claude
+from codex_oauth.gate.codex import render as render_for_codex
+from codex_oauth.gate.denials import Denials
+from codex_oauth.gate.failures import failure_class
+from codex_oauth.gate.journal import Journal
+from codex_oauth.gate.policy import FAILURE_CLASSES, FailureClass, OnFailure, Policy
+from codex_oauth.gate.request import Host, PermissionRequest
+from codex_oauth.gate.situation import situation_of
+from codex_oauth.gate.verdict import Verdict
+
+__all__ = ("HookAnswer", "answer", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class HookAnswer:
+    """What the process does with its last breath.
+
+    Attributes:
+        stdout: The host's answer; empty where the person decides.
+        failed: Whether there is no verdict: exit 1, unless a denial stands in for it.
+        notes: Lines for stderr.
+    """
+
+    stdout: bytes
+    failed: bool = False
+    notes: tuple[str, ...] = ()
+
+
+async def answer(
+    payload: bytes,
+    host: Host,
+    codex: AsyncCodex,
+    *,
+    policy_file: Path | None = None,
+    on_failure: OnFailure | None = None,
+) -> HookAnswer:
+    """Judge what a host's hook got on stdin.
+
+    It raises nothing but cancellation: a failure is an answer too, and never an allow.
+
+    Args:
+        payload: The host's JSON.
+        host: Whose it is.
+        codex: What makes the call.
+        policy_file: A policy file to use instead of the user's and the repository's.
+        on_failure: What becomes of a request that has no verdict, whatever the policy says; None for the policy's word.
+    """
+    try:
+        request = PermissionRequest.from_hook(payload, host=host)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the host gets an answer that is no allow
+        return failed(error, "input", on_failure)
+    try:
+        situation = situation_of(request, codex.settings, policy_file=policy_file)
+    except Exception as error:  # noqa: BLE001
+        return failed(error, failure_class(error), on_failure)
+    policy = situation.policy
+    journal = Journal(codex.settings.metrics, command="hook", request=request, policy=policy)
+    try:
+        verdict = await judge(request, policy=policy, codex=codex, context=situation.context)
+    except Exception as error:  # noqa: BLE001
+        name = failure_class(error)
+        ended = failed(error, name, on_failure or policy.on_failure.get(name, "ask"), situation.notes)
+        behavior = "deny" if ended.stdout else "ask"
+        stand_in = Verdict(behavior=behavior, reason="", deny_message="", source="failure")
+        journal.failed(error, stand_in)
+        return ended
+    verdict = _escalated(verdict, request, Denials(codex.settings.state_dir / "gate" / "denials", request.session))
+    journal.judged(verdict)
+    return HookAnswer(_rendered(verdict, request, policy), notes=situation.notes)
+
+
+def failed(
+    error: BaseException, name: FailureClass, on_failure: OnFailure | None, notes: tuple[str, ...] = ()
+) -> HookAnswer:
+    """The answer where there is no verdict: the person decides, or a denial says why.
+
+    Args:
+        error: What happened.
+        name: Its class.
+        on_failure: `deny` for a denial; `ask` or None to leave it to the person.
+        notes: What else to say on stderr.
+    """
+    # An error that is not this package's own may quote anything.
+    words = error.message if isinstance(error, CodexOAuthError) else f"unexpected {type(error).__name__}"
+    line = f"{name}: {words}"
+    if on_failure != "deny":
+        return HookAnswer(b"", failed=True, notes=(*notes, f"no verdict, so the person decides: {line}"))
+    verdict = Verdict(
+        behavior="deny",
+        reason=words,
+        deny_message=f"The permission gate could not judge this ({FAILURE_CLASSES[name]}), and its policy is to deny "
+        "then. Stop, and report it to the person; trying another way leads to the same.",
+        source="failure",
+    )
+    # Both hosts read a denial alike.
+    return HookAnswer(render_for_codex(verdict), failed=True, notes=(*notes, f"no verdict, so denied: {line}"))
+
+
+def _escalated(verdict: Verdict, request: PermissionRequest, denials: Denials) -> Verdict:
+    if verdict.behavior != "deny":
+        denials.count(denied=False)
+        return verdict
+    why = denials.too_many()
+    if why is None:
+        denials.count(denied=True)
+        return verdict
+    if request.nobody_can_be_asked:
+        return replace(verdict, deny_message=f"{why} Stop, and report what you need. {verdict.deny_message}"[:900])
+    # Neither counted as a denial nor as its end: what the person says to it, a hook does not learn.
+    return replace(verdict, behavior="ask", deny_message="", reason=f"{why} {verdict.reason}", source="escalated")
+
+
+def _rendered(verdict: Verdict, request: PermissionRequest, policy: Policy) -> bytes:
+    return render_for_codex(verdict) if request.host == "codex" else render_for_claude(verdict, request, policy)

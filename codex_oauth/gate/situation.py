@@ -1,0 +1,45 @@
+"""What a request is judged by and with: the policy that counts where it comes from, and what is known besides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from codex_oauth.config import Settings, host_homes
+from codex_oauth.gate.context import Context, gather
+from codex_oauth.gate.git import git_context
+from codex_oauth.gate.layers import load_policy
+from codex_oauth.gate.policy import Policy
+from codex_oauth.gate.request import PermissionRequest
+
+__all__ = ("Situation", "situation_of")
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A policy and a context.
+
+    Attributes:
+        policy: The policy for this request's host, mode and repository.
+        context: What is known besides the request.
+        notes: Policy files that do not count, and why.
+    """
+
+    policy: Policy
+    context: Context
+    notes: tuple[str, ...]
+
+
+def situation_of(request: PermissionRequest, settings: Settings, *, policy_file: Path | None = None) -> Situation:
+    """Look at everything that a verdict on `request` rests on.
+
+    Args:
+        request: The request.
+        settings: Where the user's own policy file is.
+        policy_file: A file to use instead of the user's and the repository's.
+
+    Raises:
+        ConfigurationError: A policy file that counts is wrong.
+    """
+    loaded = load_policy(settings, host=request.host, mode=request.mode, git=git_context(request.cwd), file=policy_file)
+    return Situation(loaded.policy, gather(request, loaded.policy, homes=host_homes()), tuple(loaded.notes))

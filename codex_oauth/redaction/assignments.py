@@ -1,0 +1,151 @@
+"""Secrets that are told by the name in front of them: options, variables, settings, headers, JSON, YAML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from codex_oauth.redaction.headers import authorization_at, cookies_at, credentials_at
+from codex_oauth.redaction.names import NAME, kind_of_name
+from codex_oauth.redaction.spans import MARKER, Lazy, Span
+from codex_oauth.redaction.values import Reading, secret_at, stays
+
+__all__ = ("assignments",)
+
+_QUOTE: Final = r"\\{0,7}[\"']"
+_SEPARATOR: Final = Lazy(
+    rf"(?P<close>{_QUOTE})?\]?"
+    r"(?:(?P<gap>[ \t]{0,16})(?P<sign>=>|[:=!]?={1,3}|:(?!:))(?P<wide>[ \t]{0,16})|"
+    r"[ \t]{0,16}(?P<comma>,)\s{0,16}|(?P<tag>>)|(?P<space>[ \t\x1f]{1,16}))"
+)
+_VALUE_OF_PAIR: Final = Lazy(
+    rf"(?:{_QUOTE})?(?:\s|\\[nrt]){{0,40}}+,?(?:\s|\\[nrt]){{0,40}}+"
+    rf"(?:{_QUOTE})?value(?:{_QUOTE})?[ \t]{{0,8}}[:=][ \t]{{0,8}}",
+    re.IGNORECASE,
+)
+_NAME_OF_PAIR: Final = Lazy(rf"\b(?:name|key|header)(?:{_QUOTE})?[ \t]*[:=][ \t]*(?:{_QUOTE})?\Z")
+_ANNOTATION: Final = Lazy(r"&?[A-Za-z_][\w.\[\]| ]{0,40}?[ \t]?=[ \t]?(?=[\"'])")
+_BLOCK: Final = Lazy(r"[|>][+-]?\d?[ \t]*\n[ \t]+")
+_DEFAULT: Final = Lazy(r":?[-=+]")
+_SETTING: Final = Lazy(r"(?:\bset(?:x|env)?(?:[ \t]+-\w+)*|\bconfig(?:ure)?[ \t]+set)[ \t]+\Z")
+_NETRC: Final = Lazy(r"\b(?:login|machine|account|user)\s+\S+\s+\Z")
+_ELEMENT: Final = Lazy(r"[^<>\n]{1,512}+(?=</)")
+_MARKER: Final = Lazy(MARKER)
+
+_NAME_CHARACTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789_.-"
+_LONGEST_NAME: Final = 64
+_LEAD: Final = 120
+"""Characters in front of a name that are looked at."""
+
+
+def assignments(text: str, low: str) -> Iterator[Span]:
+    """What is assigned to a telling name. `low` is the text in lower case."""
+    at = 0
+    while found := NAME().search(low, at):
+        spans, at = _named(text, low, found)
+        yield from spans
+
+
+def _named(text: str, low: str, found: re.Match[str]) -> tuple[list[Span], int]:
+    """The secrets that a name tells of, and where to go on."""
+    start, end = found.span()
+    core: str = found.group(1)
+    lead = low[max(0, start - _LONGEST_NAME) : start]
+    before = lead[len(lead.rstrip(_NAME_CHARACTERS)) :]
+    begin = start - len(before)
+    previous = text[begin - 1 : begin]
+    if previous == "[" and (marker := _MARKER().match(text, begin - 1)):
+        return [], marker.end()
+    if previous == "\\" and before[:1] in {"n", "r", "t"}:
+        # A line break that was written out, as in JSON within a text.
+        before = before[1:]
+        begin += 1
+    if previous == "/" and text.startswith("://", begin - 3):
+        return [], end  # a user's name
+    if core in {"bearer", "basic"} and not before:
+        return credentials_at(text, end, core)
+    capital = text[start].isupper() and text[start - 1 : start].islower()
+    shouted = text[start:end].isupper()
+    named = kind_of_name(core, before, capital=capital, shouted=shouted)
+    if named is None:
+        return [], end
+    kind, vague = named
+    variable = text[begin:end]
+    if previous == "{" and text[begin - 2 : begin - 1] == "$":
+        default = _DEFAULT().match(text, end)
+        return secret_at(text, default.end(), kind, Reading.WORD, variable) if default else ([], end)
+    if (value := _VALUE_OF_PAIR().match(text, end)) and _NAME_OF_PAIR().search(low, max(0, begin - 40), begin):
+        if core == "authorization":
+            return authorization_at(text, value.end())
+        return secret_at(text, value.end(), kind, Reading.CHANCE if vague else Reading.ENTRY)
+    separator = _SEPARATOR().match(text, end)
+    if separator is None:
+        return [], end
+    at = separator.end()
+    option = before.startswith("-") and not (previous in {"", "\n"} and before[1:2] != "-")
+    # A single "-" at a line's beginning may be a diff's.
+    if separator["tag"]:
+        element = _ELEMENT().match(text, at) if previous in {"<", ":"} else None
+        if element is None or stays(element.group(), kind, Reading.CHANCE if vague else Reading.ENTRY):
+            return [], at
+        return [(*element.span(), kind, "")], element.end()
+    if separator["sign"]:
+        prose = previous in {" ", "\t"} and text[begin - 2 : begin - 1].isalpha()
+        return _assigned(
+            text, separator, core, kind, vague=vague, meant=option or shouted, variable=variable, prose=prose
+        )
+    if separator["comma"]:
+        return _listed(text, at, core, kind, option=option, shouted=shouted, header="-" in variable)
+    if option:
+        reading = Reading.CHANCE if vague else Reading.WORD
+        return ([], at) if text[at : at + 1] == "-" else secret_at(text, at, kind, reading)
+    ahead = max(0, begin - _LEAD)
+    if _SETTING().search(low, ahead, begin) or (kind == "password" and _NETRC().search(low, ahead, begin)):
+        return secret_at(text, at, kind, Reading.CHANCE if vague else Reading.WORD, variable)
+    if kind == "password" and not separator["close"] and text[at : at + 1] in {'"', "'"}:
+        return secret_at(text, at, kind, Reading.ENTRY)
+    return [], at
+
+
+def _assigned(
+    text: str, separator: re.Match[str], core: str, kind: str, *, vague: bool, meant: bool, variable: str, prose: bool
+) -> tuple[list[Span], int]:
+    """What stands behind `=`, `:` and the like."""
+    at = separator.end()
+    sign = separator["sign"]
+    if core == "authorization":
+        return authorization_at(text, at)
+    if core == "cookie" and (cookies := cookies_at(text, at))[0]:
+        return cookies
+    if text.startswith("//", at):
+        return [], at
+    if sign == ":":
+        reading = Reading.CODE if prose else Reading.ENTRY
+        if block := _BLOCK().match(text, at):
+            at = block.end()
+            reading = Reading.WORD
+        elif annotation := _ANNOTATION().match(text, at):
+            at = annotation.end()
+            reading = Reading.CODE
+    elif sign == "=" and not separator["gap"] and not separator["wide"]:
+        reading = Reading.WORD if meant else Reading.PAIR
+    else:
+        reading = Reading.CODE
+    return secret_at(text, at, kind, Reading.CHANCE if vague else reading, variable)
+
+
+def _listed(
+    text: str, at: int, core: str, kind: str, *, option: bool, shouted: bool, header: bool
+) -> tuple[list[Span], int]:
+    """What stands behind a comma: the second of two arguments, such as `("Authorization", "…")`."""
+    if text[at : at + 1] not in {'"', "'", "\\"}:
+        return [], at
+    if core == "authorization":
+        return authorization_at(text, at)
+    if option or shouted:
+        return secret_at(text, at, kind, Reading.WORD if option else Reading.ENTRY)
+    spans, end = secret_at(text, at, kind, Reading.ENTRY if header else Reading.CHANCE)
+    if any(character.isdigit() for start, stop, *_ in spans for character in text[start:stop]):
+        return spans, end
+    return [], at  # a list of names

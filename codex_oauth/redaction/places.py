@@ -1,0 +1,146 @@
+"""Secrets that are told by where they stand: in a URL, behind a program's short option, on their way to its stdin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from codex_oauth.redaction.headers import cookies_at
+from codex_oauth.redaction.spans import Lazy, Span, is_opaque
+from codex_oauth.redaction.values import Reading, literals, stays
+
+__all__ = ("in_commands", "in_urls")
+
+_USER: Final = Lazy(r"://(?:[^\s/:@?#'\"<>`\\]{0,200}:([^\s/?#'\"<>`\\]{1,512})@|([\w.~-]{16,200}+)@)")
+_PARAMETER: Final = Lazy(
+    r"[?&](?:amp;)?(?:(x-(?:amz|goog)-signature|sig(?:nature)?|sid|session(?:_?id)?|ticket|otp|jwt)|key|code|auth)="
+)
+_ARGUMENT: Final = Lazy(r"[^\s&#'\"<>;|`$(){}\[\]\\]{6,}+")
+
+_SPACE: Final = r"[ \t\x1f]"
+_START: Final = r"(?<![^\s\"'\x1f])"
+_GIVEN: Final = rf"(?:(?:{_SPACE}|\\\n)+|=)?"
+_ALONE: Final = r"(?:(?<![\w.-].)|(?<=\\[nrt].))"
+_REGISTRIES: Final = ("az", "buildah", "cf", "crane", "docker", "helm", "nerdctl", "oc", "oras", "podman", "skopeo")
+_OPTIONS: Final = {
+    "curl": Lazy(rf"{_START}(?:-[fsSLkvigGINOqR#0-6]{{0,10}}[uU]{_GIVEN}|--(?:proxy-)?user(?:{_SPACE}+|=))"),
+    "http": Lazy(rf"{_START}(?:-a|--auth){_GIVEN}"),
+    "login": Lazy(rf"{_START}-p{_GIVEN}"),
+    "mysql": Lazy(rf"{_START}-p(?=\S)"),
+    "mongo": Lazy(rf"{_START}-p{_GIVEN}"),
+    "sshpass": Lazy(rf"{_START}-p{_GIVEN}"),
+    "gh": Lazy(rf"{_START}(?:-b|--body){_GIVEN}"),
+    "7z": Lazy(rf"{_START}-p(?=\S)"),
+    "zip": Lazy(rf"{_START}-P{_GIVEN}"),
+    "sqlcmd": Lazy(rf"{_START}-P{_GIVEN}"),
+    "ldap": Lazy(rf"{_START}-w{_GIVEN}"),
+    "redis-cli": Lazy(rf"{_START}-a{_GIVEN}"),
+}
+"""By program: what stands before a password, or before user and password."""
+_FAMILIES: Final = {
+    "https": "http",
+    "xh": "http",
+    "mariadb": "mysql",
+    "unzip": "zip",
+    "bcp": "sqlcmd",
+    **dict.fromkeys(_REGISTRIES, "login"),
+}
+_PROGRAM: Final = Lazy(
+    "(?:"
+    + "|".join(
+        name[0] + _ALONE + name[1:]
+        for name in (
+            *("curl", "https?", "xh", r"mysql\w*", r"mariadb[\w-]*", r"mongo\w*", "sshpass", "gh", "7z[az]?", "zip", "unzip"),
+            *("sqlcmd", "bcp", r"ldap\w+", "redis-cli", *_REGISTRIES),
+        )
+    )
+    + rf")(?:\.exe)?(?={_SPACE}|\\\n)"
+)
+_COOKIES: Final = Lazy(rf"{_START}(?:-[fsSLkvigGINOqR#0-6]{{0,10}}b|--cookie){_GIVEN}")
+_ONLY_TO: Final = {"login": Lazy(rf"{_SPACE}login{_SPACE}"), "gh": Lazy(rf"{_SPACE}secret{_SPACE}+set{_SPACE}")}
+"""By program: what it must be told to do. Its other commands mean something else by the same option."""
+_REST_OF_COMMAND: Final = Lazy(r"(?:[^;|&\n'\"\\]++|'[^'\n]*+'|\"(?:[^\"\\\n]|\\.)*+\"|\\[\s\S]|['\"\\])*+")
+
+_SAID: Final = Lazy(r"\b(?:echo|printf)[ \t]+(?:-[neE]+[ \t]+|['\"]?%s(?:\\n)?['\"]?[ \t]+)*")
+_TAKEN: Final = Lazy(
+    r"[ \t]*\|[^|;&\n]{0,200}?"
+    r"(?:--(?:password|token|pass|secret)-stdin|--with-token|\bsudo[ \t]+(?:-\w+[ \t]+)*-\w*S|(?P<login>\bchpasswd)|"
+    r"\bsecrets?[ \t]+(?:set|put|create|add)|\bstdin:?)"
+)
+_TAKES: Final = Lazy(r"-stdin|with-token|\bsudo|chpasswd|\bsecrets?[ \t]|\bstdin")
+_HERE: Final = Lazy(r"-stdin[ \t]*<<<[ \t]*")
+
+
+def in_urls(text: str, low: str) -> Iterator[Span]:
+    """The passwords of `scheme://user:password@host`, and the parameters that stand for a sign-in."""
+    if "://" in text:
+        for found in _USER().finditer(text):
+            which = 1 if found.group(1) else 2
+            value = found.group(which)
+            if is_opaque(value) if which == 2 else not stays(value, "password", Reading.WORD):
+                yield *found.span(which), "token" if which == 2 else "password", ""
+    at = 0
+    while parameter := _PARAMETER().search(low, at):
+        at = parameter.end()
+        value = _ARGUMENT().match(text, at)
+        if value and (parameter.group(1) or is_opaque(value.group())) and not stays(value.group(), "", Reading.WORD):
+            at = value.end()
+            yield *value.span(), "key", parameter.group()[1:-1]
+
+
+def in_commands(text: str, low: str) -> Iterator[Span]:
+    """What is handed to programs that are known to take a password in a short option, or on stdin."""
+    end = 0
+    done: dict[str, int] = {}
+    for program in _PROGRAM().finditer(low):
+        at = program.end()
+        if at > end:
+            rest = _REST_OF_COMMAND().match(text, at)
+            end = rest.end() if rest else at
+        name = program.group().removesuffix(".exe")
+        family = next((family for prefix, family in _FAMILIES.items() if name == prefix), name)
+        family = next((known for known in _OPTIONS if family.startswith(known)), family)
+        # Each is looked for once in a command, however often it is named there.
+        if done.get(family) == end:
+            continue
+        done[family] = end
+        if family in _ONLY_TO and not _ONLY_TO[family]().search(low, at, end):
+            continue
+        for option in _OPTIONS[family]().finditer(text, at, end):
+            if family in {"curl", "http"}:
+                yield from _login(text, option.end())
+            else:
+                yield from _password(text, option.end())
+        if family == "curl":
+            for option in _COOKIES().finditer(text, at, end):
+                yield from cookies_at(text, option.end())[0]
+    if _TAKES().search(low):
+        yield from _handed_over(text, low)
+
+
+def _handed_over(text: str, low: str) -> Iterator[Span]:
+    """What `echo … |` or `<<<` gives to a program that takes a password on stdin."""
+    for said in _SAID().finditer(low):
+        _, end = literals(text, said.end())
+        if taken := _TAKEN().match(text, end):
+            yield from (_login if taken["login"] else _password)(text, said.end())
+    for here in _HERE().finditer(low):
+        yield from _password(text, here.end())
+
+
+def _password(text: str, at: int) -> Iterator[Span]:
+    for start, end, _ in literals(text, at)[0]:
+        if not stays(text[start:end], "password", Reading.WORD):
+            yield start, end, "password", ""
+
+
+def _login(text: str, at: int) -> Iterator[Span]:
+    behind = False
+    for start, end, _ in literals(text, at)[0]:
+        if not behind:
+            colon = text.find(":", start, end)
+            if colon < 0:
+                continue
+            start, behind = colon + 1, True
+        if start < end and not stays(text[start:end], "password", Reading.WORD):
+            yield start, end, "password", ""

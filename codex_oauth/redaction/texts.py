@@ -1,0 +1,131 @@
+"""A text without its secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from codex_oauth.redaction.assignments import assignments
+from codex_oauth.redaction.places import in_commands, in_urls
+from codex_oauth.redaction.shapes import shapes
+from codex_oauth.redaction.spans import Lazy, Span, is_inert, is_opaque, lowered, merged, replaced
+
+__all__ = ("Redacted", "Trace", "find", "redact")
+
+_RUNS_TEXT: Final = Lazy(
+    r"(?<![\w.-])(?:eval|xargs|source|(?:ba|da|z|k|fi|c|tc)?sh|iex|invoke-expression|pwsh|powershell)(?![\w.-])|"
+    r"\bbase64[ \t]+-?-d|(?:^|[;&|(\n`]|\{[ \t])[ \t]*[\"']?[$`]"
+)
+"""Something that runs a text which it is given or which it makes: there, a mere word can be a command."""
+_RUNS_WORDS: Final = Lazy(
+    r"(?<![\w.-])(?:sudo|doas|env|exec|command|nohup|npx|bunx|uvx|parallel)(?![\w.-])|\$\{?[@*\d]"
+)
+"""Something that runs its own arguments."""
+_EXPANDED: Final = Lazy(r"\$(?:env:)?\{?(\w+)|%(\w+)%|!(\w+)!")
+_COMMAND_STARTS: Final = frozenset(";&|({\n`!")
+_NEAR: Final = 300
+
+
+class Redacted:
+    """A text without its secrets.
+
+    Attributes:
+        text: The text: each secret replaced by what kind it is, such as `[secret: token]`.
+        count: How many were replaced.
+        hid_syntax: Whether something that could be executed may have gone with them. Who reads the text then does not
+            see all that it does.
+    """
+
+    __slots__ = ("count", "hid_syntax", "text")
+
+    def __init__(self, text: str, count: int, hid_syntax: bool) -> None:
+        self.text = text
+        self.count = count
+        self.hid_syntax = hid_syntax
+
+    def __repr__(self) -> str:
+        return f"Redacted(count={self.count}, hid_syntax={self.hid_syntax})"
+
+
+class Trace:
+    """What was replaced in one text or several, as far as it tells whether something was hidden that could run."""
+
+    __slots__ = ("_short", "_texts", "_variables", "count", "hid_syntax")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.hid_syntax = False
+        self._short = False
+        self._variables: set[str] = set()
+        self._texts: list[str] = []
+
+    def see(self, text: str, spans: Iterable[Span], *, named: bool = False) -> None:
+        """Takes note of a text, and of what is replaced in it.
+
+        Args:
+            text: The text.
+            spans: What is replaced.
+            named: Whether the text is the value to a name that makes it a secret, and so no command.
+        """
+        self._texts.append(text)
+        for start, end, kind, variable in spans:
+            value = text[start:end]
+            self.count += bool(kind)
+            self.hid_syntax = self.hid_syntax or not is_inert(value) or (not named and _is_a_command(text, start))
+            if not is_opaque(value):
+                self._short = True
+                if variable:
+                    self._variables.add(variable.casefold())
+
+    def conclude(self) -> None:
+        """Looks whether any of the texts runs words that were replaced in any of them."""
+        if not self.count or self.hid_syntax:
+            return
+        for text in self._texts:
+            low = lowered(text)
+            if (
+                _RUNS_TEXT().search(low)
+                or (self._short and _RUNS_WORDS().search(low))
+                or (self._variables and self._expands(low))
+            ):
+                self.hid_syntax = True
+                return
+
+    def _expands(self, low: str) -> bool:
+        return any(
+            name.casefold() in self._variables for names in _EXPANDED().findall(low) for name in names if name
+        )
+
+
+def find(text: str) -> list[Span]:
+    """Where the secrets are, in order and apart from each other."""
+    low = lowered(text)
+    return merged([*shapes(text), *assignments(text, low), *in_urls(text, low), *in_commands(text, low)])
+
+
+def redact(text: str) -> Redacted:
+    """A text without its secrets: keys, tokens, passwords, credentials.
+
+    What is replaced is found by its shape, by the name in front of it (an option, a variable, a header, a key), or by
+    where it stands. References such as `$TOKEN`, placeholders, hashes and paths stay. Doing it twice changes nothing.
+    """
+    spans = find(text)
+    if not spans:
+        return Redacted(text, 0, False)
+    trace = Trace()
+    trace.see(text, spans)
+    trace.conclude()
+    return Redacted(replaced(text, spans), trace.count, trace.hid_syntax)
+
+
+def _is_a_command(text: str, start: int) -> bool:
+    """Whether a shell would take the word there as the name of a command, or as the end of a program's path."""
+    near = text[max(0, start - _NEAR) : start].rstrip("\"'\\")
+    if near.endswith("/"):
+        word = near.rsplit(maxsplit=1)[-1] if near.split() else near
+        return "://" not in word and "hooks." not in word and "webhooks/" not in word
+    if near.endswith((" ", "\t")):
+        near = near.rstrip(" \t")
+    elif near and near[-1] not in _COMMAND_STARTS:
+        return False
+    return not near or near[-1] in _COMMAND_STARTS
