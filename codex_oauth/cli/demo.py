@@ -96,7 +96,8 @@ def _show(chatgpt: Any, folder: Path, codex_bin: Path | None) -> None:
         table.add_column(heading, overflow="fold", justify="right" if heading == "ms" else "left")
     for (text, _), verdict in zip(_SCRIPT, verdicts, strict=True):
         colour = _COLOUR[verdict.behavior]
-        table.add_row(text, f"[{colour}]{verdict.behavior}[/]", f"{verdict.latency_ms:.0f}", printable(verdict.reason))
+        why = f"{verdict.reason.rstrip('.')} ({verdict.rule})."
+        table.add_row(text, f"[{colour}]{verdict.behavior}[/]", f"{verdict.latency_ms:.0f}", printable(why))
     console().print(table)
     first, request = verdicts[0], chatgpt.model_requests[0]
     assert first.account is not None

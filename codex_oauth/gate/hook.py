@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codex_oauth.client import AsyncCodex
+from codex_oauth.config import Settings
 from codex_oauth.errors import CodexOAuthError
 from codex_oauth.gate.classifier import judge
 from codex_oauth.gate.claude import render as render_for_claude
@@ -13,6 +15,7 @@ from codex_oauth.gate.codex import render as render_for_codex
 from codex_oauth.gate.denials import Denials
 from codex_oauth.gate.failures import failure_class
 from codex_oauth.gate.journal import Journal
+from codex_oauth.gate.layers import load_policy
 from codex_oauth.gate.policy import FAILURE_CLASSES, FailureClass, OnFailure, Policy
 from codex_oauth.gate.request import Host, PermissionRequest
 from codex_oauth.gate.situation import situation_of
@@ -62,7 +65,8 @@ async def answer(
     try:
         situation = situation_of(request, codex.settings, policy_file=policy_file)
     except Exception as error:  # noqa: BLE001
-        return failed(error, failure_class(error), on_failure)
+        name = failure_class(error)
+        return failed(error, name, on_failure or _users_word(name, request, codex.settings))
     policy = situation.policy
     journal = Journal(codex.settings.metrics, command="hook", request=request, policy=policy)
     try:
@@ -104,6 +108,14 @@ def failed(
     )
     # Both hosts read a denial alike.
     return HookAnswer(render_for_codex(verdict), failed=True, notes=(*notes, f"no verdict, so denied: {line}"))
+
+
+def _users_word(name: FailureClass, request: PermissionRequest, settings: Settings) -> OnFailure | None:
+    """What the user's own policy file says of a failure, where it was a repository's that is broken."""
+    with suppress(CodexOAuthError):
+        policy = load_policy(settings, host=request.host, mode=request.mode, git=None).policy
+        return policy.on_failure.get(name)
+    return None
 
 
 def _escalated(verdict: Verdict, request: PermissionRequest, denials: Denials) -> Verdict:

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING
 
 from codex_oauth.errors import CodexOAuthError
 from codex_oauth.redaction import redact, redact_value
@@ -81,12 +81,12 @@ class Journal:
                     tool=redact(request.tool).text,
                     host=request.host,
                     mode=request.mode,
-                    verdict=cast("Literal['allow', 'deny', 'ask', 'error']", verdict.behavior if verdict else "error"),
+                    verdict=verdict.behavior if verdict else "error",
                     source=verdict.source if verdict else "failure",
                     forced=verdict.forced if verdict else False,
                     rule=verdict.rule if verdict else None,
                     policy=self._policy.fingerprint,
-                    input=cast("Any", redact_value(dict(request.tool_input))[0]),
+                    input=redact_value(dict(request.tool_input))[0],
                     cwd=redact(request.cwd).text if request.cwd else None,
                 ),
             ),

@@ -16,8 +16,8 @@ from tests.cli.terminal import run_in_terminal
 from tests.conftest import RunCLI
 
 COMMANDS = (
-    *("classify", "complete", "completion", "demo", "doctor", "limits", "login", "logout", "models", "profiles"),
-    "status",
+    *("classify", "complete", "completion", "demo", "doctor", "gate", "hook", "install", "limits", "login", "logout"),
+    *("metrics", "models", "profiles", "status", "uninstall"),
 )
 CALLS = (("complete", "hi"), ("classify", "--command", "ls"))
 ALLOW = {"reason": "Only looks.", "rule": "read-only", "behavior": "allow", "deny_message": ""}

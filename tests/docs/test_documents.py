@@ -137,7 +137,12 @@ def test_every_command_and_option_of_the_documents_exists() -> None:
         for name, rest in re.findall(r"codex-oauth ([a-z]+)\b([^`\n|;]*)", text):
             command = cli.get_command(click.Context(cli), name)
             assert command is not None, f"{document.name}: {name}"
-            known = {"--help"}.union(*(parameter.opts for parameter in command.params))
+            word = next(iter(rest.split()), "")
+            if isinstance(command, click.Group) and word.isalpha():
+                command = command.get_command(click.Context(command), word)
+                assert command is not None, f"{document.name}: {name} {word}"
+            known = {"--help"}.union(*((*parameter.opts, *parameter.secondary_opts) for parameter in command.params))
+            rest = re.sub(r"'[^']*'", "", rest)
             assert set(re.findall(r"(?<!\S)--[a-z-]+", rest)) <= known, f"{document.name}: {name}{rest}"
 
 
