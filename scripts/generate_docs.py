@@ -36,9 +36,7 @@ def cli_reference() -> str:
             max_content_width=WIDTH,
             help_option_names=["-h", "--help"],
         )
-        parts.append(
-            f"\n## {path if parent is None else f'codex-oauth {path}'}\n\n```text\n{command.get_help(context)}\n```\n"
-        )
+        parts.append(f"\n## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n")
         if isinstance(command, click.Group):
             for name in command.list_commands(context):
                 found = command.get_command(context, name)

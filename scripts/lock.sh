@@ -8,3 +8,6 @@ lock() {
 }
 lock --extra server --group dev --upgrade --output-file requirements/dev.txt
 lock --group test --group build --resolution lowest-direct --upgrade --output-file requirements/lowest.txt
+# What is measured is what is tested: the versions of dev.txt.
+lock --group benchmarks --group build --constraint requirements/dev.txt --upgrade \
+    --output-file requirements/benchmarks.txt

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codex_oauth.config import Settings, host_homes
@@ -11,6 +11,7 @@ from codex_oauth.gate.git import git_context
 from codex_oauth.gate.layers import load_policy
 from codex_oauth.gate.policy import Policy
 from codex_oauth.gate.request import PermissionRequest
+from codex_oauth.redaction import redact_value
 
 __all__ = ("Situation", "situation_of")
 
@@ -42,4 +43,6 @@ def situation_of(request: PermissionRequest, settings: Settings, *, policy_file:
         ConfigurationError: A policy file that counts is wrong.
     """
     loaded = load_policy(settings, host=request.host, mode=request.mode, git=git_context(request.cwd), file=policy_file)
-    return Situation(loaded.policy, gather(request, loaded.policy, homes=host_homes()), tuple(loaded.notes))
+    # Paths are picked out of it, and a secret with a slash in it looks like one when nothing stands beside it any more.
+    shown = replace(request, tool_input=redact_value(dict(request.tool_input))[0])
+    return Situation(loaded.policy, gather(shown, loaded.policy, homes=host_homes()), tuple(loaded.notes))

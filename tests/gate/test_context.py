@@ -164,7 +164,6 @@ def test_gathering_starts_no_program_and_writes_nothing(
             if event == "open" and isinstance(arguments[2], int) and arguments[2] & 3:
                 seen.append(str(arguments[0]))
         from pathlib import Path
-from typing import Any
         from codex_oauth.config import HostHomes
         from codex_oauth.gate.builtin import BUILTIN_POLICY
         from codex_oauth.gate.context import gather

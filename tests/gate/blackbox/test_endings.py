@@ -17,11 +17,10 @@ from codex_oauth.config import Settings
 from codex_oauth.gate import Host
 from codex_oauth.testing import Hang, LoopbackChatGPT
 from tests.gate.answers import answer
-from tests.gate.blackbox.host import ALLOW, HOSTS, NOTHING, Machine, Running, Seen, denial, no_verdict
+from tests.gate.blackbox.host import ALLOW, HOSTS, NOTHING, Seen, both_hosts, denial, in_turn, no_verdict
+from tests.gate.blackbox.machine import Machine
+from tests.gate.blackbox.running import Running
 from tests.scripted import ended
-
-both_hosts = pytest.mark.parametrize("host", HOSTS)
-
 
 # --- wrong calls --------------------------------------------------------------------------------------------------
 
@@ -57,8 +56,7 @@ def test_a_broken_configuration_is_an_error_of_one_line(machine: Machine, tmp_pa
 # --- odd streams --------------------------------------------------------------------------------------------------
 
 
-@both_hosts
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&-", "<&- >&- 2>&-", ">/dev/full"])
+@pytest.mark.parametrize(("host", "closed"), in_turn(["<&-", ">&-", "<&- >&-", "<&- >&- 2>&-", ">/dev/full"]))
 def test_without_stdin_or_stdout_there_is_no_verdict(
     machine: Machine, chatgpt: LoopbackChatGPT, host: Host, closed: str
 ) -> None:
@@ -69,8 +67,7 @@ def test_without_stdin_or_stdout_there_is_no_verdict(
     assert seen.stderr.count("\n") == ("2>" not in closed)
 
 
-@both_hosts
-@pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full"])
+@pytest.mark.parametrize(("host", "closed"), in_turn(["2>&-", "2>/dev/full"]))
 def test_without_stderr_the_verdict_is_the_same(
     machine: Machine, chatgpt: LoopbackChatGPT, host: Host, closed: str
 ) -> None:
@@ -192,13 +189,10 @@ def test_what_it_starts_is_apart_from_the_host(machine: Machine, chatgpt: Loopba
     ],
     ids=["SIGTERM", "SIGHUP", "SIGINT", "SIGKILL"],
 )
-@pytest.mark.parametrize(
-    "so_far", ["", '{"reason": "r", "rule": "read-only", "behavior": "allow", "deny_message": ""}']
-)
 def test_a_signal_in_mid_call_leaves_no_answer_and_no_process(
-    machine: Machine, chatgpt: LoopbackChatGPT, number: signal.Signals, status: int, said: str, so_far: str
+    machine: Machine, chatgpt: LoopbackChatGPT, number: signal.Signals, status: int, said: str
 ) -> None:
-    chatgpt.script(Hang(so_far))
+    chatgpt.script(Hang('{"reason": "r", "rule": "read-only", "behavior": "allow", "deny_message": ""}'))
     with machine.started("codex", machine.payload("codex")) as running:
         pids = begun(running, chatgpt)
         os.kill(running.pid, number)

@@ -36,7 +36,8 @@ from codex_oauth.testing import (
     unauthorized,
     usage_limit_reached,
 )
-from tests.gate.blackbox.host import ALLOW, NOTHING, Machine, Seen, denial, in_turn, no_verdict
+from tests.gate.blackbox.host import ALLOW, NOTHING, Seen, denial, in_turn, no_verdict
+from tests.gate.blackbox.machine import Machine
 from tests.real.endpoints import ACCOUNT
 
 ALLOWING: Final = '{"reason": "r", "rule": "read-only", "behavior": "allow", "deny_message": ""}'

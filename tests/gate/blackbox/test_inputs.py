@@ -13,10 +13,9 @@ import pytest
 from codex_oauth.gate import Host
 from codex_oauth.testing import LoopbackChatGPT
 from tests.gate.answers import answer
-from tests.gate.blackbox.host import ALLOW, HOSTS, NOTHING, Machine, Seen, denial, in_turn, no_verdict, shown
+from tests.gate.blackbox.host import ALLOW, NOTHING, Seen, both_hosts, denial, in_turn, no_verdict, shown
+from tests.gate.blackbox.machine import Machine
 from tests.gate.test_request import CLAUDE_SUBAGENT, CODEX_MCP, CODEX_PATCH
-
-both_hosts = pytest.mark.parametrize("host", HOSTS)
 
 
 @both_hosts
@@ -114,18 +113,16 @@ def test_text_of_any_script_arrives_unchanged(machine: Machine, chatgpt: Loopbac
     assert shown(chatgpt.model_requests[0])["tool_input"]["command"] == command
 
 
-@both_hosts
-def test_five_megabytes_are_judged_by_their_ends_and_never_allowed(
-    machine: Machine, chatgpt: LoopbackChatGPT, host: Host
-) -> None:
+def test_five_megabytes_are_judged_by_their_ends_and_never_allowed(machine: Machine, chatgpt: LoopbackChatGPT) -> None:
     machine.policy('on_uncertain = "allow"\n')
     content = "the beginning\n" + "middle\n" * 750_000 + "the end"
     chatgpt.script(answer("allow"), answer("ask"), answer("deny", deny_message="No."))
-    request = machine.payload(host, tool_name="Write", tool_input={"file_path": "big.txt", "content": content})
+    tool_input = {"file_path": "big.txt", "content": content}
+    request = machine.payload("claude", tool_name="Write", tool_input=tool_input)
     assert len(json.dumps(request)) > 5_000_000
-    assert machine.ask(host, request) == Seen(0, NOTHING, "")
-    assert machine.ask(host, request) == Seen(0, NOTHING, "")
-    assert machine.ask(host, request) == Seen(0, denial("No."), "")
+    assert machine.ask("claude", request) == Seen(0, NOTHING, "")
+    assert machine.ask("codex", request) == Seen(0, NOTHING, "")
+    assert machine.ask("codex", request) == Seen(0, denial("No."), "")
     assert machine.verdicts() == [
         ("ask", "truncated", True, "read-only"),
         ("ask", "model", False, None),
@@ -160,8 +157,7 @@ def test_a_byte_order_mark_is_passed_over(machine: Machine, chatgpt: LoopbackCha
     assert machine.ask(host, b"\xef\xbb\xbf" + json.dumps(machine.payload(host)).encode()) == Seen(0, ALLOW, "")
 
 
-@both_hosts
-@pytest.mark.parametrize("depth", [15, 60, 400])
+@pytest.mark.parametrize(("host", "depth"), in_turn([15, 60, 400]))
 def test_what_is_nested_too_deeply_to_be_shown_is_never_allowed(
     machine: Machine, chatgpt: LoopbackChatGPT, host: Host, depth: int
 ) -> None:

@@ -6,16 +6,13 @@ import json
 from pathlib import Path
 from typing import Final
 
-import pytest
-
 from codex_oauth.config import Settings
 from codex_oauth.gate import Host
 from codex_oauth.testing import Hang, LoopbackChatGPT
 from tests.gate.answers import answer
-from tests.gate.blackbox.host import ALLOW, HOSTS, Machine, Seen
+from tests.gate.blackbox.host import ALLOW, Seen, both_hosts
+from tests.gate.blackbox.machine import Machine
 from tests.real.test_isolation import contents, watched
-
-both_hosts = pytest.mark.parametrize("host", HOSTS)
 
 KEPT_BACK: Final = (
     *("OPENAI_API_KEY", "CODEX_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "GITHUB_TOKEN"),

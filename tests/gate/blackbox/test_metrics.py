@@ -17,9 +17,9 @@ from codex_oauth.metrics import LIMIT
 from codex_oauth.testing import Empty, Json, LoopbackChatGPT, ModelRequest, Usage
 from codex_oauth.version import __version__
 from tests.gate.answers import answer
-from tests.gate.blackbox.host import ALLOW, HOSTS, NOTHING, Machine, Running, Seen, denial, no_verdict, shown
-
-both_hosts = pytest.mark.parametrize("host", HOSTS)
+from tests.gate.blackbox.host import ALLOW, HOSTS, NOTHING, Seen, both_hosts, denial, no_verdict, shown
+from tests.gate.blackbox.machine import Machine
+from tests.gate.blackbox.running import Running
 
 
 @both_hosts

@@ -13,7 +13,8 @@ import pytest
 from codex_oauth.gate import BUILTIN_POLICY, Host
 from codex_oauth.testing import LoopbackChatGPT
 from tests.gate.answers import answer
-from tests.gate.blackbox.host import ALLOW, NOTHING, Machine, Seen, denial, no_verdict, told
+from tests.gate.blackbox.host import ALLOW, NOTHING, Seen, denial, no_verdict, told
+from tests.gate.blackbox.machine import Machine
 
 BUILT_IN: Final = tuple(rule.id for rule in BUILTIN_POLICY.rules)
 

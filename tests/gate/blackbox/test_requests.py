@@ -10,11 +10,9 @@ import pytest
 from codex_oauth.gate import Host
 from codex_oauth.testing import LoopbackChatGPT
 from tests.gate.answers import answer
-from tests.gate.blackbox.host import ALLOW, HOSTS, NOTHING, Machine, Seen, denial, in_turn, no_verdict, told
+from tests.gate.blackbox.host import ALLOW, NOTHING, Seen, both_hosts, denial, in_turn, no_verdict, told
+from tests.gate.blackbox.machine import Machine
 from tests.gate.test_request import CLAUDE_PLAN, CLAUDE_QUESTION, CODEX_MCP
-
-both_hosts = pytest.mark.parametrize("host", HOSTS)
-
 
 # --- what is never judged -----------------------------------------------------------------------------------------
 

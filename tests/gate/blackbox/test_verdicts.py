@@ -7,9 +7,17 @@ import pytest
 from codex_oauth.gate import Host
 from codex_oauth.testing import Answer, Json, LoopbackChatGPT
 from tests.gate.answers import answer
-from tests.gate.blackbox.host import ALLOW, DEFAULT_DENIAL, HOSTS, NOTHING, Machine, Seen, denial, no_verdict
-
-both_hosts = pytest.mark.parametrize("host", HOSTS)
+from tests.gate.blackbox.host import (
+    ALLOW,
+    DEFAULT_DENIAL,
+    NOTHING,
+    Seen,
+    both_hosts,
+    denial,
+    in_turn,
+    no_verdict,
+)
+from tests.gate.blackbox.machine import Machine
 
 
 @both_hosts
@@ -77,8 +85,7 @@ def test_5_an_ask_that_rests_on_a_rule_stays_one(machine: Machine, chatgpt: Loop
     assert machine.verdicts() == [("ask", "model", False, "outward")]
 
 
-@both_hosts
-@pytest.mark.parametrize("behavior", ["fallthrough", "", "Allow", "approve", None])
+@pytest.mark.parametrize(("host", "behavior"), in_turn(["fallthrough", "", "Allow", "approve", None]))
 def test_6_a_word_that_is_no_verdict_is_no_verdict(
     machine: Machine, chatgpt: LoopbackChatGPT, host: Host, behavior: str | None
 ) -> None:

@@ -9,9 +9,8 @@ import pytest
 from codex_oauth.gate import BUILTIN_POLICY, Host
 from codex_oauth.testing import LoopbackChatGPT
 from tests.gate.answers import answer
-from tests.gate.blackbox.host import ALLOW, HOSTS, Machine, Seen, shown, told
-
-both_hosts = pytest.mark.parametrize("host", HOSTS)
+from tests.gate.blackbox.host import ALLOW, Seen, both_hosts, shown, told
+from tests.gate.blackbox.machine import Machine
 
 
 @both_hosts

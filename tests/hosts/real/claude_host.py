@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeAlias, cast
 from tests.hosts.real.claude_api import Block, ClaudeAPI, tool_use
 from tests.hosts.real.gate_model import TASK, told
 from tests.hosts.real.host_process import HostProcess, Message
+from tests.hosts.real.mcp_server import MCP_SERVER
 from tests.hosts.real.person import Person
 
 __all__ = ("SETTINGS", "Action", "Answer", "ClaudeHost", "Mode", "Tool", "Turn")
@@ -29,7 +30,6 @@ SETTINGS: Final = {
 """What keeps it from talking to anybody but its model."""
 
 _REFUSED: Final = "The person says no."
-_MCP_SERVER: Final = Path(__file__).with_name("mcp_server.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class ClaudeHost:
     def __init__(self, program: Path, person: Person, api: ClaudeAPI, *, mode: Mode = "default") -> None:
         self._person = person
         self._api = api
-        server = {"command": sys.executable, "args": ["-IS", str(_MCP_SERVER), str(person.poked)]}
+        server = {"command": sys.executable, "args": ["-IS", str(MCP_SERVER), str(person.poked)]}
         self.process = HostProcess(
             [
                 str(program),

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, TypeAlias
 from codex_oauth.testing import Items, Reply, function_call
 from tests.hosts.real.gate_model import TASK, GateModel, told
 from tests.hosts.real.host_process import HostProcess, Message
+from tests.hosts.real.mcp_server import MCP_SERVER
 from tests.hosts.real.person import Person
 
 __all__ = ("PROMPTS", "Action", "Answer", "Approval", "CodexHost", "Tool", "Turn", "prepare_codex_home")
@@ -28,7 +29,6 @@ PROMPTS: Final[Mapping[Tool, str]] = {
 }
 """How Codex asks its person, by what the hook is told the tool is."""
 
-_MCP_SERVER: Final = Path(__file__).with_name("mcp_server.py")
 
 _CONFIG: Final = """\
 model = "gpt-5.5"
@@ -52,7 +52,7 @@ def prepare_codex_home(person: Person, binary: Path) -> None:
         subprocess.run(
             [binary, "debug", "models", "--bundled"], stdout=stream, env=person.environ, timeout=60, check=True
         )
-    words = {"catalog": catalog, "python": sys.executable, "server": _MCP_SERVER, "log": person.poked}
+    words = {"catalog": catalog, "python": sys.executable, "server": MCP_SERVER, "log": person.poked}
     # A JSON string is a TOML one.
     config = _CONFIG.format(**{name: json.dumps(str(word)) for name, word in words.items()})
     (person.codex_home / "config.toml").write_text(config, encoding="utf-8")

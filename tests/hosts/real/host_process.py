@@ -102,7 +102,7 @@ class HostProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(10)
-        eventually(lambda: not marked(self.mark))
+        eventually(lambda: not marked(self.mark), 10)
         left = marked(self.mark)
         for process in left:
             with suppress(ProcessLookupError):

@@ -7,6 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+__all__ = ("MCP_SERVER",)
+
+MCP_SERVER: Final = Path(__file__)
+
 _TOOL: Final = {
     "name": "poke",
     "description": "Pokes a target.",

@@ -246,6 +246,25 @@ def test_the_hook_leaves_no_process(codex: CodexHost, person: Person, service: G
     assert watch.nothing_left()
 
 
+@pytest.fixture
+def modified(installed: None, person: Person) -> Iterator[None]:
+    """A hook that has changed since it was trusted."""
+    person.run("install", "codex", "--yes", "--no-trust", "--timeout", "45")
+    yield
+    person.install("codex")
+
+
+def test_codex_passes_over_a_hook_that_it_does_not_trust_and_says_nothing(
+    modified: None, codex: CodexHost, service: GateModel
+) -> None:
+    service.judge("allow")
+    turn = codex.turn(codex.action("Bash").replies)
+    assert codex.trust_of_hooks() == ["modified"]
+    assert turn.asked == [PROMPTS["Bash"]]
+    assert turn.hooks == []
+    assert service.judged == []
+
+
 def test_without_the_hook_codex_asks_as_ever(codex: CodexHost, person: Person, service: GateModel) -> None:
     service.judge("allow")
     person.uninstall("codex")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.hosts.real.host_process import HostProcess, marked
+from tests.hosts.real.host_process import MARK, HostProcess, marked
+from tests.hosts.real.mcp_server import MCP_SERVER
 from tests.hosts.real.processes import Process, processes
 from tests.scripted import eventually
 
@@ -41,21 +42,21 @@ class Watch:
             assert not any(secret in value for secret in secrets.values() for value in app_server.environ.values())
 
     def nothing_left(self) -> bool:
-        """Whether the hooks, their app-servers and the watchdogs of those are gone, the host being still there."""
-        seen = {process.pid for process in (*self.hooks, *self.app_servers)}
+        """Whether all that the hooks have started ends in time, the host being still there."""
         # A watchdog is given the process group that it watches, and nothing of the environment.
         watchdogs = tuple(f"codex-oauth-watchdog {process.pid} " for process in self.app_servers)
 
-        def gone() -> bool:
-            return not any(
-                process.pid in seen
-                or process.environ.get("CODEX_HOME") == self._home
+        def is_left(process: Process) -> bool:
+            return (
+                process.environ.get("CODEX_HOME") == self._home
                 or any(watchdog in f"{process.command} " for watchdog in watchdogs)
-                or (_is_hook(process) and process.pid in {one.pid for one in marked(self._host.mark)})
-                for process in processes()
+                or (process.environ.get(MARK) == self._host.mark and not self._is_of_host(process))
             )
 
-        return eventually(gone)
+        return eventually(lambda: not any(map(is_left, processes())), 10)
+
+    def _is_of_host(self, process: Process) -> bool:
+        return process.pid == self._host.pid or MCP_SERVER.name in process.command
 
 
 def _is_hook(process: Process) -> bool:
