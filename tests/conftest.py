@@ -29,7 +29,8 @@ def clean_environment() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("CODEX", "OPENAI", "XDG_", "PYTHON"))
+        # Another binary may be named, to test with it.
+        if (not name.startswith(("CODEX", "OPENAI", "XDG_", "PYTHON")) or name == "CODEX_OAUTH_CODEX_BIN")
         and name not in ("COLUMNS", "LINES")  # a terminal's own size counts
         and not name.endswith("_API_KEY")
         and not name.lower().endswith("_proxy")

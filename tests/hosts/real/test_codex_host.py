@@ -174,6 +174,17 @@ def test_an_agent_that_is_denied_again_and_again_is_brought_before_the_person(
     assert not any(action.done() for action in actions)
 
 
+def test_with_approvals_off_such_an_agent_is_told_to_stop(codex: CodexHost, service: GateModel) -> None:
+    service.judge("deny")
+    actions = [codex.action(MCP, str(number)) for number in range(4)]
+    replies = [*actions[0].replies, *(Items(action.calls) for action in actions[1:])]
+    turn = codex.turn(replies, approval="never")
+    assert turn.statuses == ["blocked"] * 4
+    assert turn.asked == []
+    assert not any(action.done() for action in actions)
+    assert "Stop, and report" in turn.told[actions[-1].call_id]
+
+
 @pytest.fixture
 def signed_out(installed: None, person: Person) -> Iterator[None]:
     """A gate that cannot judge."""

@@ -1,0 +1,22 @@
+# pyright: basic, reportMissingImports=false
+"""The official SDK, as its documentation has it: a script that asks once."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from openai_codex import ApprovalMode, Codex, CodexConfig, Sandbox
+
+with open(sys.argv[2], encoding="utf-8") as file:
+    request = json.load(file)
+with Codex(CodexConfig(codex_bin=sys.argv[1])) as codex:
+    thread = codex.thread_start(
+        approval_mode=ApprovalMode.deny_all,
+        base_instructions=request["instructions"],
+        ephemeral=True,
+        model=request["model"],
+        sandbox=Sandbox.read_only,
+    )
+    result = thread.run(request["prompt"], effort=request["effort"], output_schema=request["schema"])
+    print(json.dumps(json.loads(result.final_response or "")))
