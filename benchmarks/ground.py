@@ -36,7 +36,8 @@ class Ground:
         folder: Everything that subjects write is in it.
         work: The folder they run in: a repository, as a coding agent's is.
         codex: The codex binary that all use.
-        request: The question, as `classify` puts it to the model: `instructions`, `prompt`, `schema`, `model`, `effort`.
+        request: The question, as `classify` puts it to the model: `instructions`, `prompt`, `schema`, `model` and
+            `effort`.
         request_file: The same as JSON.
     """
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self
@@ -36,9 +37,7 @@ class Side:
         cwd: Its folder.
     """
 
-    def __init__(
-        self, command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path = REPOSITORY
-    ) -> None:
+    def __init__(self, command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path = REPOSITORY) -> None:
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(env) if env is not None else None, cwd=cwd
         )
@@ -70,10 +69,8 @@ class Side:
     def close(self) -> None:
         """Let it end, and wait until it has."""
         assert self._process.stdin is not None
-        try:
+        with suppress(BrokenPipeError):
             self._process.stdin.close()
-        except BrokenPipeError:
-            pass
         try:
             self._process.wait(_LAST_WORDS)
         except subprocess.TimeoutExpired:

@@ -102,8 +102,9 @@ def run_watched(command: Command, known: frozenset[int] = frozenset()) -> dict[s
     """Run it once and look at the memory of all that it starts, every few milliseconds. Not for timing.
 
     Returns:
-        KiB: `client`, the most that the process itself had; `codex`, the largest of the codex processes below it; and
-        `all`, the sum of everybody's. Empty where the system does not say.
+        KiB: `client`, the most that the process itself had, and `codex`, the largest of the codex processes below it.
+        Helpers that live for some milliseconds are left out: a process that has not begun its own program yet shows
+        its parent's memory. Empty where the system does not say.
     """
     from benchmarks.workers.measuring import memory_of
 
@@ -124,7 +125,7 @@ def run_watched(command: Command, known: frozenset[int] = frozenset()) -> dict[s
     if not peaks:
         return {}
     below = [peak for pid, peak in peaks.items() if pid != top and names[pid].startswith("codex")]
-    return {"client": peaks.get(top, 0), "codex": max(below, default=0), "all": sum(peaks.values())}
+    return {"client": peaks.get(top, 0), "codex": max(below, default=0)}
 
 
 def children_of(pid: int) -> list[int]:

@@ -39,7 +39,7 @@ class Subject:
 
 def through(subject: Subject, port: int) -> Subject:
     """The same behind another proxy port of this machine."""
-    proxy = {name: f"http://127.0.0.1:{port}" for name in ("HTTPS_PROXY", "https_proxy")}
+    proxy = dict.fromkeys(("HTTPS_PROXY", "https_proxy"), f"http://127.0.0.1:{port}")
     command = subject.command
     return replace(subject, command=replace(command, env={**command.env, **proxy}))
 

@@ -77,7 +77,7 @@ class Driver:
 
 
 if __name__ == "__main__":
-    with open(sys.argv[2], encoding="utf-8") as file:
+    with open(sys.argv[2], encoding="utf-8") as file:  # noqa: PTH123 - pathlib takes time to import
         driver = Driver(sys.argv[1], json.load(file))
     print(json.dumps(driver.turn()))
     driver.close()

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 from openai_codex import ApprovalMode, Codex, CodexConfig, Sandbox
 
-with open(sys.argv[2], encoding="utf-8") as file:
-    request = json.load(file)
+request = json.loads(Path(sys.argv[2]).read_bytes())
 with Codex(CodexConfig(codex_bin=sys.argv[1])) as codex:
     thread = codex.thread_start(
         approval_mode=ApprovalMode.deny_all,

@@ -134,6 +134,6 @@ class Driver:
 
 
 if __name__ == "__main__":
-    with open(sys.argv[2], encoding="utf-8") as file:
+    with open(sys.argv[2], encoding="utf-8") as file:  # noqa: PTH123 - pathlib takes time to import
         driver = Driver(CHILD, json.load(file))
     print(json.dumps(driver.turn()))

@@ -36,7 +36,7 @@ class BareWorker:
             case "stream":
                 return self._stream()
             case "memory":
-                return {"client": memory_of(None), "child": memory_of(self._driver.pid)}
+                return {"client": memory_of(None), "codex": memory_of(self._driver.pid)}
             case _:
                 raise ValueError(do)
 

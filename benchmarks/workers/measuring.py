@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ __all__ = ("checked", "memory_of", "timed")
 
 
 @contextmanager
-def timed() -> Iterator[dict[str, Any]]:
+def timed() -> Generator[dict[str, Any]]:
     """What is put into the yielded object, and the block's `seconds`."""
     result: dict[str, Any] = {}
     began = time.perf_counter()

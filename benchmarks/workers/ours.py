@@ -61,7 +61,7 @@ class AsyncWorker:
         first = None
         with timed() as result:
             began = time.perf_counter()
-            async with self._codex.stream(self._prompt, **self._asked) as events:
+            async with self._codex.stream(self._prompt, output=None, **self._asked) as events:
                 async for event in events:
                     if first is None and isinstance(event, TextDelta):
                         first = time.perf_counter() - began
@@ -113,7 +113,7 @@ def memory() -> Mapping[str, Any]:
     """This process's, and the app-server's: of its children the one that takes most."""
     pids = [int(pid) for file in Path("/proc/self/task").glob("*/children") for pid in file.read_text().split()]
     child = max((memory_of(pid) for pid in pids), key=lambda found: found.get("peak", 0), default=dict[str, int]())
-    return {"client": memory_of(None), "child": child}
+    return {"client": memory_of(None), "codex": child}
 
 
 async def serve_lines(request: dict[str, Any]) -> None:

@@ -48,7 +48,7 @@ class SdkWorker:
                 # The SDK does not say which process is its own; it is the only one.
                 children = Path("/proc/self/task").glob("*/children")
                 pid = next((int(pid) for file in children for pid in file.read_text().split()), -1)
-                return {"client": memory_of(None), "child": memory_of(pid)}
+                return {"client": memory_of(None), "codex": memory_of(pid)}
             case _:
                 raise ValueError(do)
 

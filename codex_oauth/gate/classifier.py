@@ -11,7 +11,7 @@ from codex_oauth.gate.builtin import BUILTIN_POLICY
 from codex_oauth.gate.context import Context
 from codex_oauth.gate.journal import Journal
 from codex_oauth.gate.policy import Policy
-from codex_oauth.gate.prompt import instructions, request_text
+from codex_oauth.gate.prompt import Rendered, instructions, request_text
 from codex_oauth.gate.request import PermissionRequest
 from codex_oauth.gate.verdict import REPLY_SCHEMA, Verdict
 from codex_oauth.types import Reply
@@ -53,10 +53,11 @@ async def classify(
     if codex is not None and not isinstance(cast("object", codex), AsyncCodex):
         raise ConfigurationError("classify takes an AsyncCodex as codex=")
     codex = codex or AsyncCodex()
-    journal = Journal(codex.settings.metrics, command="classify", request=request, policy=policy)
+    rendered = request_text(request, context)
+    journal = Journal(codex.settings.metrics, command="classify", request=request, policy=policy, rendered=rendered)
     try:
         verdict = await judge(
-            request, policy=policy, codex=codex, context=context, model=model, effort=effort, timeout=timeout
+            request, policy=policy, codex=codex, rendered=rendered, model=model, effort=effort, timeout=timeout
         )
     except CodexOAuthError as error:
         journal.failed(error)
@@ -71,11 +72,22 @@ async def judge(
     policy: Policy,
     codex: AsyncCodex,
     context: Context | None = None,
+    rendered: Rendered | None = None,
     model: str | None = None,
     effort: str | None = None,
     timeout: float | None = None,
 ) -> Verdict:
     """What `classify` does, without an entry in the metrics.
+
+    Args:
+        request: What is asked for.
+        policy: The rules.
+        codex: What makes the call.
+        context: What is known besides.
+        rendered: The request and the context as the model is shown them, where that was made already.
+        model: As for `classify`, like the others.
+        effort: As for `classify`.
+        timeout: As for `classify`.
 
     Raises:
         CodexOAuthError: There is no verdict.
@@ -85,7 +97,7 @@ async def judge(
     if request.is_empty:
         verdict = Verdict(behavior="ask", reason="The request does not say what would be done.", source="rule")
         return _where_nobody_can_be_asked(verdict, request, policy, may_allow=False)
-    rendered = request_text(request, context)
+    rendered = rendered or request_text(request, context)
     reply = await codex.complete(
         rendered.text,
         instructions=instructions(policy, request),

@@ -32,4 +32,7 @@ _CLASSES: Final[tuple[tuple[type[BaseException], FailureClass], ...]] = (
 
 def failure_class(error: BaseException) -> FailureClass:
     """The class of an error; `other` for what this package does not raise on purpose."""
-    return next((name for kind, name in _CLASSES if isinstance(error, kind)), "other")
+    for kind, name in _CLASSES:
+        if isinstance(error, kind):
+            return name
+    return "other"

@@ -17,6 +17,7 @@ from codex_oauth.gate.failures import failure_class
 from codex_oauth.gate.journal import Journal
 from codex_oauth.gate.layers import load_policy
 from codex_oauth.gate.policy import FAILURE_CLASSES, FailureClass, OnFailure, Policy
+from codex_oauth.gate.prompt import request_text
 from codex_oauth.gate.request import Host, PermissionRequest
 from codex_oauth.gate.situation import situation_of
 from codex_oauth.gate.verdict import Verdict
@@ -64,13 +65,14 @@ async def answer(
         return failed(error, "input", on_failure)
     try:
         situation = situation_of(request, codex.settings, policy_file=policy_file)
+        rendered = request_text(request, situation.context)
     except Exception as error:  # noqa: BLE001
         name = failure_class(error)
         return failed(error, name, on_failure or _users_word(name, request, codex.settings))
     policy = situation.policy
-    journal = Journal(codex.settings.metrics, command="hook", request=request, policy=policy)
+    journal = Journal(codex.settings.metrics, command="hook", request=request, policy=policy, rendered=rendered)
     try:
-        verdict = await judge(request, policy=policy, codex=codex, context=situation.context)
+        verdict = await judge(request, policy=policy, codex=codex, rendered=rendered)
     except Exception as error:  # noqa: BLE001
         name = failure_class(error)
         ended = failed(error, name, on_failure or policy.on_failure.get(name, "ask"), situation.notes)

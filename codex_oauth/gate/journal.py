@@ -14,6 +14,7 @@ from codex_oauth.version import __version__
 
 if TYPE_CHECKING:
     from codex_oauth.gate.policy import Policy
+    from codex_oauth.gate.prompt import Rendered
     from codex_oauth.gate.request import PermissionRequest
     from codex_oauth.gate.verdict import Verdict
 
@@ -28,13 +29,23 @@ class Journal:
         command: What was asked for: `classify` or `hook`.
         request: The request.
         policy: The policy that it was judged by.
+        rendered: The request without its secrets, where that was made already.
     """
 
-    def __init__(self, path: Path | None, *, command: str, request: PermissionRequest, policy: Policy) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        command: str,
+        request: PermissionRequest,
+        policy: Policy,
+        rendered: Rendered | None = None,
+    ) -> None:
         self._path = path
         self._command = command
         self._request = request
         self._policy = policy
+        self._rendered = rendered
         self._began = time.perf_counter()
 
     def judged(self, verdict: Verdict) -> None:
@@ -86,7 +97,7 @@ class Journal:
                     forced=verdict.forced if verdict else False,
                     rule=verdict.rule if verdict else None,
                     policy=self._policy.fingerprint,
-                    input=redact_value(dict(request.tool_input))[0],
+                    input=self._rendered.tool_input if self._rendered else redact_value(dict(request.tool_input))[0],
                     cwd=redact(request.cwd).text if request.cwd else None,
                 ),
             ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from codex_oauth.gate.canonical import canonical
@@ -63,11 +63,13 @@ class Rendered:
         text: The text of the turn.
         whole: Whether that is all of it. What is not seen whole cannot be allowed.
         secrets: How many secrets were taken out.
+        tool_input: What the tool would be called with, without them, and without bounds.
     """
 
-    text: str
+    text: str = field(repr=False)
     whole: bool
     secrets: int
+    tool_input: Any = field(repr=False)
 
 
 def instructions(policy: Policy, request: PermissionRequest | None = None) -> str:
@@ -112,7 +114,7 @@ def request_text(request: PermissionRequest, context: Context | None = None) -> 
     whole = whole and sent == text and "\N{REPLACEMENT CHARACTER}" not in text
     # No tag of the data's own may end the data, and nothing in it may be invisible.
     sent = _INVISIBLE.sub(_escaped, sent.replace("<", "\\u003c"))
-    return Rendered(f"<permission_request>\n{sent}\n</permission_request>", whole, secrets + more)
+    return Rendered(f"<permission_request>\n{sent}\n</permission_request>", whole, secrets + more, tool_input)
 
 
 def _about(request: PermissionRequest, context: Context) -> dict[str, Any]:

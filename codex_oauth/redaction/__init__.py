@@ -1,5 +1,4 @@
-"""Secrets taken out of what leaves the machine or is kept: requests to a model, metrics, logs, error texts.
-"""
+"""Secrets taken out of what leaves the machine or is kept: requests to a model, metrics, logs, error texts."""
 
 from __future__ import annotations
 

@@ -97,7 +97,9 @@ class _Walk:
         starts: list[int] = []
         for place, word in enumerate(words):
             starts.append(at)
-            option = kind_of_key(words[place - 1].lstrip("-")) if place and _takes_value(words[place - 1], words) else None
+            option = (
+                kind_of_key(words[place - 1].lstrip("-")) if place and _takes_value(words[place - 1], words) else None
+            )
             if option and not word.startswith("-"):
                 found += [(at + start, at + end, *rest) for start, end, *rest in _named(word, option)]
             at += len(word) + 1

@@ -50,7 +50,19 @@ _PROGRAM: Final = Lazy(
     + "|".join(
         name[0] + _ALONE + name[1:]
         for name in (
-            *("curl", "https?", "xh", r"mysql\w*", r"mariadb[\w-]*", r"mongo\w*", "sshpass", "gh", "7z[az]?", "zip", "unzip"),
+            *(
+                "curl",
+                "https?",
+                "xh",
+                r"mysql\w*",
+                r"mariadb[\w-]*",
+                r"mongo\w*",
+                "sshpass",
+                "gh",
+                "7z[az]?",
+                "zip",
+                "unzip",
+            ),
             *("sqlcmd", "bcp", r"ldap\w+", "redis-cli", *_REGISTRIES),
         )
     )

@@ -92,9 +92,7 @@ class Trace:
                 return
 
     def _expands(self, low: str) -> bool:
-        return any(
-            name.casefold() in self._variables for names in _EXPANDED().findall(low) for name in names if name
-        )
+        return any(name.casefold() in self._variables for names in _EXPANDED().findall(low) for name in names if name)
 
 
 def find(text: str) -> list[Span]:

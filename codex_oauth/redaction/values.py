@@ -159,9 +159,7 @@ def stays(
     return identifier and reading is Reading.CODE and is_label(value.rstrip("0123456789"))
 
 
-def secret_at(
-    text: str, at: int, kind: str, reading: Reading, variable: str = ""
-) -> tuple[list[Span], int]:
+def secret_at(text: str, at: int, kind: str, reading: Reading, variable: str = "") -> tuple[list[Span], int]:
     """The secret at a place, if there is one, and where to go on: behind it, or at the place."""
     found, end = literals(text, at, code=reading is not Reading.WORD)
     after = text[end : end + 1]
@@ -169,7 +167,6 @@ def secret_at(
     spans: list[Span] = [
         (start, stop, kind, variable)
         for start, stop, quoted in found
-        if stop > start
-        and not stays(text[start:stop], kind, reading, quoted=quoted, after=after, ends_line=ends_line)
+        if stop > start and not stays(text[start:stop], kind, reading, quoted=quoted, after=after, ends_line=ends_line)
     ]
     return spans, (end if spans else at)

@@ -135,9 +135,7 @@ def test_a_secret_of_this_shape_goes_nowhere(
     own = tmp_path / "own"
     own.mkdir()
     transcripts: dict[Host, Path] = {"claude": own / "claude.jsonl", "codex": own / "codex.jsonl"}
-    for path, lines in zip(
-        transcripts.values(), (in_claude_transcript(text), in_codex_transcript(text)), strict=True
-    ):
+    for path, lines in zip(transcripts.values(), (in_claude_transcript(text), in_codex_transcript(text)), strict=True):
         path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     host_settings = Path(machine.environ["HOME"]) / ".claude" / "settings.json"
     host_settings.parent.mkdir()
@@ -166,8 +164,7 @@ def test_a_secret_of_this_shape_goes_nowhere(
     page = tmp_path / "page.html"
     for command, stdin in (
         (("metrics",), b""),
-        (("metrics", "--json"), b""),
-        (("metrics", "--html", str(page)), b""),
+        (("metrics", "--json", "--html", str(page)), b""),
         (("gate", "explain"), payloads[0]),
         (("gate", "explain", "--no-call", "--json"), payloads[3]),
     ):

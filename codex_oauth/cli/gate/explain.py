@@ -62,7 +62,7 @@ def command(
                     request,
                     policy=situation.policy,
                     codex=codex,
-                    context=situation.context,
+                    rendered=rendered,
                     model=model,
                     effort=effort,
                     timeout=timeout,

@@ -17,7 +17,7 @@ from codex_oauth.config import Settings
 from codex_oauth.gate import Host
 from codex_oauth.testing import Hang, LoopbackChatGPT
 from tests.gate.answers import answer
-from tests.gate.blackbox.host import ALLOW, HOSTS, NOTHING, Seen, both_hosts, denial, in_turn, no_verdict
+from tests.gate.blackbox.host import ALLOW, NOTHING, Seen, both_hosts, denial, in_turn, no_verdict, shown
 from tests.gate.blackbox.machine import Machine
 from tests.gate.blackbox.running import Running
 from tests.scripted import ended
@@ -101,12 +101,24 @@ def test_at_a_terminal_it_says_what_it_is_for(machine: Machine) -> None:
     assert "codex-oauth gate explain" in seen.stderr
 
 
-def test_a_host_that_has_hung_up_is_no_traceback(machine: Machine, chatgpt: LoopbackChatGPT) -> None:
+@both_hosts
+def test_a_host_that_has_hung_up_is_no_traceback(machine: Machine, chatgpt: LoopbackChatGPT, host: Host) -> None:
     chatgpt.script(answer("allow"))
-    for host in HOSTS:
-        with machine.started(host, machine.payload(host)) as running:
-            running.hang_up()
-            assert running.seen() in (Seen(1, NOTHING, ""), Seen(0, NOTHING, ""))
+    with machine.started(host, machine.payload(host)) as running:
+        running.hang_up()
+        assert running.seen() == Seen(1, NOTHING, "")
+
+
+def test_no_locale_changes_an_answer(machine: Machine, chatgpt: LoopbackChatGPT) -> None:
+    machine.environ.update({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii:strict"})
+    chatgpt.script(answer("deny", deny_message="Nein — ü."))
+    request = machine.payload("codex", tool_input={"command": "echo ü"})
+    assert machine.ask("codex", json.dumps(request, ensure_ascii=False).encode()) == Seen(0, denial("Nein — ü."), "")
+    assert shown(chatgpt.model_requests[0])["tool_input"] == {"command": "echo ü"}
+    wrong = machine.policy('[[append_rules]]\nid = "ü"\n')
+    seen = machine.ask("codex")
+    assert no_verdict(seen) == "configuration"
+    assert str(wrong) in seen.stderr
 
 
 NOISE: Final = """
