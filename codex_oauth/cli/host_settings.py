@@ -83,7 +83,7 @@ def verdict_seconds(settings: Settings, host: Host, policy: Path | None) -> floa
     Raises:
         ConfigurationError: The policy is wrong.
     """
-    from codex_oauth.gate.layers import load_policy
+    from codex_oauth.gate.policy.layers import load_policy
 
     timeout = load_policy(settings, host=host, mode=None, git=None, file=policy).policy.timeout
     return settings.timeout if timeout is None else timeout

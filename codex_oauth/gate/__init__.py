@@ -1,9 +1,9 @@
 """May a coding agent do this? A verdict by a policy in words: allow, deny, or ask the person."""
 
-from codex_oauth.gate.builtin import BUILTIN_POLICY
 from codex_oauth.gate.classifier import classify
 from codex_oauth.gate.context import Context, GitContext, HostPermissions, Transcript
 from codex_oauth.gate.policy import FAILURE_CLASSES, Behavior, FailureClass, Policy, Rule
+from codex_oauth.gate.policy.builtin import BUILTIN_POLICY
 from codex_oauth.gate.request import Host, PermissionRequest
 from codex_oauth.gate.verdict import REPLY_SCHEMA, Verdict
 

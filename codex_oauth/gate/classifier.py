@@ -7,10 +7,10 @@ from typing import Any, Final, cast
 
 from codex_oauth.client import AsyncCodex
 from codex_oauth.errors import CodexOAuthError, ConfigurationError
-from codex_oauth.gate.builtin import BUILTIN_POLICY
 from codex_oauth.gate.context import Context
 from codex_oauth.gate.journal import Journal
 from codex_oauth.gate.policy import Policy
+from codex_oauth.gate.policy.builtin import BUILTIN_POLICY
 from codex_oauth.gate.prompt import Rendered, instructions, request_text
 from codex_oauth.gate.request import PermissionRequest
 from codex_oauth.gate.verdict import REPLY_SCHEMA, Verdict

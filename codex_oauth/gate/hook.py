@@ -15,8 +15,8 @@ from codex_oauth.gate.codex import render as render_for_codex
 from codex_oauth.gate.denials import Denials
 from codex_oauth.gate.failures import failure_class
 from codex_oauth.gate.journal import Journal
-from codex_oauth.gate.layers import load_policy
 from codex_oauth.gate.policy import FAILURE_CLASSES, FailureClass, OnFailure, Policy
+from codex_oauth.gate.policy.layers import load_policy
 from codex_oauth.gate.prompt import request_text
 from codex_oauth.gate.request import Host, PermissionRequest
 from codex_oauth.gate.situation import situation_of

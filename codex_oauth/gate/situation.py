@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codex_oauth.config import Settings, host_homes
-from codex_oauth.gate.context import Context, gather
-from codex_oauth.gate.git import git_context
-from codex_oauth.gate.layers import load_policy
+from codex_oauth.gate.context import Context
+from codex_oauth.gate.context.gathering import gather
+from codex_oauth.gate.context.git import git_context
 from codex_oauth.gate.policy import Policy
+from codex_oauth.gate.policy.layers import load_policy
 from codex_oauth.gate.request import PermissionRequest
 from codex_oauth.redaction import redact_value
 
@@ -42,7 +43,9 @@ def situation_of(request: PermissionRequest, settings: Settings, *, policy_file:
     Raises:
         ConfigurationError: A policy file that counts is wrong.
     """
-    loaded = load_policy(settings, host=request.host, mode=request.mode, git=git_context(request.cwd), file=policy_file)
+    git = git_context(request.cwd)
+    loaded = load_policy(settings, host=request.host, mode=request.mode, git=git, file=policy_file)
     # Paths are picked out of it, and a secret with a slash in it looks like one when nothing stands beside it any more.
     shown = replace(request, tool_input=redact_value(dict(request.tool_input))[0])
-    return Situation(loaded.policy, gather(shown, loaded.policy, homes=host_homes()), tuple(loaded.notes))
+    context = gather(shown, loaded.policy, git=git, homes=host_homes())
+    return Situation(loaded.policy, context, tuple(loaded.notes))

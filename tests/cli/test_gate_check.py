@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth.gate.builtin import BUILTIN_POLICY
-from codex_oauth.gate.policy_file import MODES
+from codex_oauth.gate.policy.builtin import BUILTIN_POLICY
+from codex_oauth.gate.policy.file import MODES
 from tests.cli.terminal import run_in_terminal
-from tests.gate.policies import User, git, write
+from tests.gate.policy.policies import User, git, write
 
 POLICY = """\
 timeout = 12

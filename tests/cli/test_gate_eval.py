@@ -14,7 +14,7 @@ from tests.cli.people import Piped
 from tests.cli.terminal import run_in_terminal
 from tests.conftest import RunCLI
 from tests.gate.answers import answer
-from tests.gate.oracle import labelled_line, write_lines
+from tests.gate.evaluation.oracle import labelled_line, write_lines
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from codex_oauth.gate.builtin import BUILTIN_POLICY
-from codex_oauth.gate.template import policy_template
-from tests.gate.policies import User, git, write
+from codex_oauth.gate.policy.builtin import BUILTIN_POLICY
+from codex_oauth.gate.policy.template import policy_template
+from tests.gate.policy.policies import User, git, write
 
 
 @pytest.fixture

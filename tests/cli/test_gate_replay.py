@@ -13,7 +13,7 @@ from codex_oauth.testing import Empty, Hang, LoopbackChatGPT, usage_limit_reache
 from tests.cli.people import Piped
 from tests.conftest import RunCLI
 from tests.gate.answers import answer
-from tests.gate.test_replaying import record
+from tests.gate.evaluation.test_replaying import record
 
 
 @pytest.fixture

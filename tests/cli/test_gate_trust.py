@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.terminal import Terminal, plain
-from tests.gate.policies import User, git, write
+from tests.gate.policy.policies import User, git, write
 
 RULES = """\
 on_uncertain = "allow"

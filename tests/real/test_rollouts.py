@@ -10,8 +10,8 @@ import pytest
 
 from codex_oauth.config import load_settings
 from codex_oauth.gate.context import Transcript
+from codex_oauth.gate.context.transcript import recent_transcript
 from codex_oauth.gate.request import PermissionRequest
-from codex_oauth.gate.transcript import recent_transcript
 from codex_oauth.process import find_binary
 from codex_oauth.testing import Items, LoopbackChatGPT, Text
 from tests.real.samples import PROMPT, REPLY

@@ -13,7 +13,7 @@ from codex_oauth.config import load_settings
 
 if TYPE_CHECKING:
     from codex_oauth.config import Settings
-    from codex_oauth.gate.layers import LoadedPolicy, Source
+    from codex_oauth.gate.policy.layers import LoadedPolicy, Source
     from codex_oauth.gate.policy import Policy
     from codex_oauth.gate.request import Host
 
@@ -42,7 +42,7 @@ def command(file: Path | None, host: str | None, mode: str, as_json: bool) -> No
     With FILE, that file over the built-in rules, instead of yours and the repository's. Exits with 2 if a file that
     counts is wrong, and names everything that is wrong with it.
     """
-    from codex_oauth.gate.layers import read_layers
+    from codex_oauth.gate.policy.layers import read_layers
 
     settings = load_settings()
     loaded = read_layers(

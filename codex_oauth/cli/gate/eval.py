@@ -12,8 +12,8 @@ from codex_oauth.cli.options import Where, open_codex
 from codex_oauth.cli.output import to_json
 
 if TYPE_CHECKING:
-    from codex_oauth.gate.evaluation import Outcome
-    from codex_oauth.gate.labelled import LabelledRequest
+    from codex_oauth.gate.evaluation.run import Outcome
+    from codex_oauth.gate.evaluation.labelled import LabelledRequest
 
 __all__ = ("command",)
 
@@ -65,10 +65,10 @@ def command(
       codex-oauth gate eval --out results.jsonl --policy gate.toml --json
       codex-oauth gate eval my-requests.jsonl --tag deploy
     """
-    from codex_oauth.gate.evaluation import ResultsFile, evaluate
-    from codex_oauth.gate.labelled import read_labelled, selected
-    from codex_oauth.gate.policies import built_in_policy, policies
-    from codex_oauth.gate.scores import Judged, Scores
+    from codex_oauth.gate.evaluation.run import ResultsFile, evaluate
+    from codex_oauth.gate.evaluation.labelled import read_labelled, selected
+    from codex_oauth.gate.evaluation.policy_of import built_in_policy, policies
+    from codex_oauth.gate.evaluation.scores import Judged, Scores
 
     requests = selected(read_labelled(file), tags=tags, host=host, limit=limit)
     codex = open_codex(where)

@@ -28,9 +28,9 @@ def command(place: str, force: bool) -> None:
 
     As it is written it changes nothing. A file that is there is left alone, unless --force is given.
     """
-    from codex_oauth.gate.layers import user_policy_path
-    from codex_oauth.gate.repository import policy_path
-    from codex_oauth.gate.template import policy_template
+    from codex_oauth.gate.policy.layers import user_policy_path
+    from codex_oauth.gate.policy.repository import policy_path
+    from codex_oauth.gate.policy.template import policy_template
 
     project = place == "project"
     if project:

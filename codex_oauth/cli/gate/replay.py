@@ -15,7 +15,7 @@ from codex_oauth.errors import ConfigurationError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from codex_oauth.gate.replaying import Recording, Replay, Replayed
+    from codex_oauth.gate.evaluation.replaying import Recording, Replay, Replayed
 
 __all__ = ("command",)
 
@@ -55,8 +55,8 @@ def command(
       codex-oauth gate replay --days 7 --limit 50
       codex-oauth gate replay --policy draft.toml --json
     """
-    from codex_oauth.gate.policies import policies
-    from codex_oauth.gate.replaying import Replay, read_recorded, replay
+    from codex_oauth.gate.evaluation.policy_of import policies
+    from codex_oauth.gate.evaluation.replaying import Replay, read_recorded, replay
 
     codex = open_codex(where)
     path = file or codex.settings.metrics
@@ -117,7 +117,7 @@ def _records(recording: Recording) -> dict[str, object]:
 
 
 def _show(result: Replay, recording: Recording) -> None:
-    from codex_oauth.gate.replaying import NOT_RECORDED
+    from codex_oauth.gate.evaluation.replaying import NOT_RECORDED
     from codex_oauth.metrics.words import count, visible
 
     changes = result.changes

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from codex_oauth.cli.output import folded, styled
-from codex_oauth.gate.scores import percentile
+from codex_oauth.gate.evaluation.scores import percentile
 from codex_oauth.metrics.words import count, percent, span, visible
 
 if TYPE_CHECKING:
-    from codex_oauth.gate.scores import Judged, Mistake, Scores
+    from codex_oauth.gate.evaluation.scores import Judged, Mistake, Scores
 
 __all__ = ("cut_to_the_line", "show", "table")
 

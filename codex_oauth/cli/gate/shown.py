@@ -13,7 +13,7 @@ from codex_oauth.cli.output import folded, printable, styled
 if TYPE_CHECKING:
     from codex_oauth.gate.context import GitContext
     from codex_oauth.gate.policy import Rule
-    from codex_oauth.gate.policy_file import PolicyFile, Section
+    from codex_oauth.gate.policy.file import PolicyFile, Section
 
 __all__ = ("heading", "repository_here", "show_file", "show_rule", "show_value")
 
@@ -26,7 +26,7 @@ _REPLACING: Final = ("rules", "environment")
 
 def repository_here() -> GitContext | None:
     """The repository that the command is called in."""
-    from codex_oauth.gate.git import git_context
+    from codex_oauth.gate.context.git import git_context
 
     try:
         return git_context(str(Path.cwd()))

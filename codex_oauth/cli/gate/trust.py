@@ -14,7 +14,7 @@ from codex_oauth.config import load_settings
 from codex_oauth.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from codex_oauth.gate.trust import TrustedFiles
+    from codex_oauth.gate.policy.trust import TrustedFiles
 
 __all__ = ("command",)
 
@@ -30,7 +30,7 @@ def command(file: Path | None, yes: bool, revoke: bool, listing: bool, as_json: 
 
     Shows what the file says, and asks. Each change of its content makes it one that nobody trusts.
     """
-    from codex_oauth.gate.trust import TrustedFiles
+    from codex_oauth.gate.policy.trust import TrustedFiles
 
     if listing + revoke + yes > 1 or (listing and file is not None):
         raise click.UsageError("--list, --revoke and --yes exclude each other, and --list takes no FILE")
@@ -51,7 +51,7 @@ def command(file: Path | None, yes: bool, revoke: bool, listing: bool, as_json: 
 
 
 def _own() -> Path:
-    from codex_oauth.gate.repository import policy_path
+    from codex_oauth.gate.policy.repository import policy_path
 
     repository = repository_here()
     if repository is None:
@@ -60,8 +60,8 @@ def _own() -> Path:
 
 
 def _trust(path: Path, trusted: TrustedFiles, *, yes: bool) -> None:
-    from codex_oauth.gate.policy_file import parse_policy
-    from codex_oauth.gate.repository import PROJECT_FILE, PROJECT_FOLDER, read_content
+    from codex_oauth.gate.policy.file import parse_policy
+    from codex_oauth.gate.policy.repository import PROJECT_FILE, PROJECT_FOLDER, read_content
 
     path = path.absolute()
     if path.is_symlink() or path.parent.is_symlink():
@@ -97,8 +97,8 @@ def _trust(path: Path, trusted: TrustedFiles, *, yes: bool) -> None:
 
 
 def _list(trusted: TrustedFiles, *, as_json: bool) -> None:
-    from codex_oauth.gate.repository import read_content
-    from codex_oauth.gate.trust import content_hash
+    from codex_oauth.gate.policy.repository import read_content
+    from codex_oauth.gate.policy.trust import content_hash
 
     rows: list[dict[str, str]] = []
     for path, entry in sorted(trusted.all().items()):

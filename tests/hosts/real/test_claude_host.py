@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from codex_oauth.gate.builtin import PLAN_RULES
+from codex_oauth.gate.policy.builtin import PLAN_RULES
 from tests.hosts.real import claude_package
 from tests.hosts.real.claude_api import ClaudeAPI, tool_use
 from tests.hosts.real.claude_host import Answer, ClaudeHost, Mode, Tool
