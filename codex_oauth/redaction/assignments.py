@@ -8,14 +8,14 @@ from typing import Final
 
 from codex_oauth.redaction.headers import authorization_at, cookies_at, credentials_at
 from codex_oauth.redaction.names import NAME, kind_of_name
-from codex_oauth.redaction.spans import MARKER, Lazy, Span
+from codex_oauth.redaction.spans import LIMIT, MARKER, UNREAD, Lazy, Span
 from codex_oauth.redaction.values import Reading, secret_at, stays
 
 __all__ = ("assignments",)
 
 _QUOTE: Final = r"\\{0,7}[\"']"
 _SEPARATOR: Final = Lazy(
-    rf"(?P<close>{_QUOTE})?\]?"
+    rf"(?P<close>{_QUOTE})?(?P<bracket>\])?"
     r"(?:(?P<gap>[ \t]{0,16})(?P<sign>=>|[:=!]?={1,3}|:(?!:))(?P<wide>[ \t]{0,16})|"
     r"[ \t]{0,16}(?P<comma>,)\s{0,16}|(?P<tag>>)|(?P<space>[ \t\x1f]{1,16}))"
 )
@@ -28,9 +28,12 @@ _NAME_OF_PAIR: Final = Lazy(rf"\b(?:name|key|header)(?:{_QUOTE})?[ \t]*[:=][ \t]
 _ANNOTATION: Final = Lazy(r"&?[A-Za-z_][\w.\[\]| ]{0,40}?[ \t]?=[ \t]?(?=[\"'])")
 _BLOCK: Final = Lazy(r"[|>][+-]?\d?[ \t]*\n[ \t]+")
 _DEFAULT: Final = Lazy(r":?[-=+]")
-_SETTING: Final = Lazy(r"(?:\bset(?:x|env)?(?:[ \t]+-\w+)*|\bconfig(?:ure)?[ \t]+set)[ \t]+\Z")
-_NETRC: Final = Lazy(r"\b(?:login|machine|account|user)\s+\S+\s+\Z")
+_SETTING: Final = Lazy(r"(?:\bset(?:x|env|[ \t]+-\w+)(?:[ \t]+-\w+)*|\bconfig(?:ure)?[ \t]+set)[ \t]+\Z")
+_NETRC: Final = Lazy(r"\b(?:machine\s+\S+|default)\s+(?:login\s+\S+\s+)?(?:account\s+\S+\s+)?\Z")
 _ELEMENT: Final = Lazy(r"[^<>\n]{1,512}+(?=</)")
+_FIRST: Final = Lazy(r"[(\[{][ \t]*\\{0,7}[\"']\Z")
+_NO_VALUE: Final = Lazy(r"-|[\"'\\]+-|\d*[<>]")
+"""What follows an option that takes no value: another one, or a redirection."""
 _MARKER: Final = Lazy(MARKER)
 
 _NAME_CHARACTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789_.-"
@@ -42,9 +45,13 @@ _LEAD: Final = 120
 def assignments(text: str, low: str) -> Iterator[Span]:
     """What is assigned to a telling name. `low` is the text in lower case."""
     at = 0
-    while found := NAME().search(low, at):
+    for _ in range(LIMIT):
+        found = NAME().search(low, at)
+        if found is None:
+            return
         spans, at = _named(text, low, found)
         yield from spans
+    yield at, len(text), UNREAD, ""
 
 
 def _named(text: str, low: str, found: re.Match[str]) -> tuple[list[Span], int]:
@@ -77,7 +84,7 @@ def _named(text: str, low: str, found: re.Match[str]) -> tuple[list[Span], int]:
         return secret_at(text, default.end(), kind, Reading.WORD, variable) if default else ([], end)
     if (value := _VALUE_OF_PAIR().match(text, end)) and _NAME_OF_PAIR().search(low, max(0, begin - 40), begin):
         if core == "authorization":
-            return authorization_at(text, value.end())
+            return authorization_at(text, value.end(), Reading.ENTRY)
         return secret_at(text, value.end(), kind, Reading.CHANCE if vague else Reading.ENTRY)
     separator = _SEPARATOR().match(text, end)
     if separator is None:
@@ -91,19 +98,30 @@ def _named(text: str, low: str, found: re.Match[str]) -> tuple[list[Span], int]:
             return [], at
         return [(*element.span(), kind, "")], element.end()
     if separator["sign"]:
+        if separator["bracket"] and text[begin - 2 : begin - 1] != "[":
+            return [], at
+        argument = previous in {"(", ","} or (previous in {" ", "\t"} and text[begin - 2 : begin - 1] == ",")
         prose = previous in {" ", "\t"} and text[begin - 2 : begin - 1].isalpha()
-        return _assigned(
-            text, separator, core, kind, vague=vague, meant=option or shouted, variable=variable, prose=prose
-        )
+        meant = option or (shouted and not argument)
+        return _assigned(text, separator, core, kind, vague=vague, meant=meant, variable=variable, prose=prose)
     if separator["comma"]:
+        first = _FIRST().search(low, max(0, begin - 20), begin) is not None
+        if not separator["close"] or not (first or option):
+            return [], at
         return _listed(text, at, core, kind, option=option, shouted=shouted, header="-" in variable)
     if option:
-        reading = Reading.CHANCE if vague else Reading.WORD
-        return ([], at) if text[at : at + 1] == "-" else secret_at(text, at, kind, reading)
+        odd = len(separator["space"]) > 2 or (separator["close"] and text[at : at + 1] not in {'"', "'"})
+        if odd or _NO_VALUE().match(text, at):
+            return [], at
+        return secret_at(text, at, kind, Reading.CHANCE if vague else Reading.WORD)
     ahead = max(0, begin - _LEAD)
     if _SETTING().search(low, ahead, begin) or (kind == "password" and _NETRC().search(low, ahead, begin)):
         return secret_at(text, at, kind, Reading.CHANCE if vague else Reading.WORD, variable)
-    if kind == "password" and not separator["close"] and text[at : at + 1] in {'"', "'"}:
+    if (
+        core.startswith(("password", "passphrase", "identified"))
+        and not separator["close"]
+        and text[at : at + 1] in {'"', "'"}
+    ):
         return secret_at(text, at, kind, Reading.ENTRY)
     return [], at
 
@@ -115,13 +133,15 @@ def _assigned(
     at = separator.end()
     sign = separator["sign"]
     if core == "authorization":
-        return authorization_at(text, at)
+        return authorization_at(text, at, Reading.ENTRY if sign == ":" else Reading.CODE)
     if core == "cookie" and (cookies := cookies_at(text, at))[0]:
         return cookies
     if text.startswith("//", at):
         return [], at
     if sign == ":":
-        reading = Reading.CODE if prose else Reading.ENTRY
+        if separator["gap"] and not separator["close"]:
+            return [], at
+        reading = Reading.CODE if prose or not (separator["wide"] or separator["close"]) else Reading.ENTRY
         if block := _BLOCK().match(text, at):
             at = block.end()
             reading = Reading.WORD
@@ -142,10 +162,12 @@ def _listed(
     if text[at : at + 1] not in {'"', "'", "\\"}:
         return [], at
     if core == "authorization":
-        return authorization_at(text, at)
-    if option or shouted:
-        return secret_at(text, at, kind, Reading.WORD if option else Reading.ENTRY)
-    spans, end = secret_at(text, at, kind, Reading.ENTRY if header else Reading.CHANCE)
+        return authorization_at(text, at, Reading.CODE)
+    if option:
+        return ([], at) if _NO_VALUE().match(text, at) else secret_at(text, at, kind, Reading.WORD)
+    spans, end = secret_at(text, at, kind, Reading.ENTRY if header or shouted else Reading.CHANCE)
+    if shouted and all(not text[start:stop].isupper() for start, stop, *_ in spans):
+        return spans, end
     if any(character.isdigit() for start, stop, *_ in spans for character in text[start:stop]):
         return spans, end
     return [], at  # a list of names

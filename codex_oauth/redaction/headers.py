@@ -7,7 +7,7 @@ from typing import Final
 
 from codex_oauth.redaction.names import is_label
 from codex_oauth.redaction.spans import Lazy, Span, is_opaque
-from codex_oauth.redaction.values import Reading, literals, stays
+from codex_oauth.redaction.values import Reading, extent, literals, stays
 
 __all__ = ("authorization_at", "cookies_at", "credentials_at")
 
@@ -21,16 +21,22 @@ _SIGNED_SCHEMES: Final = ("aws4", "digest", "hawk", "signature")
 _PARAMETER: Final = Lazy(r"(?:realm|error|scope|charset)=", re.IGNORECASE)
 _COOKIES: Final = Lazy(r"[\w.%*!-]++=([^\s;\"',&|<>$`()\\\[\]]++(?:;[ \t]*+[\w.%*!-]++=[^\s;\"',&|<>$`()\\\[\]]++)*+)")
 _SPACE: Final = Lazy(r"[ \t]+")
-_HEADER: Final = 4096
+_HEADER: Final = 1024
 
 
-def authorization_at(text: str, at: int) -> tuple[list[Span], int]:
-    """The credentials of an `Authorization` header, and where to go on. The scheme stays."""
-    if opening := _OPENING().match(text, at):
+def authorization_at(text: str, at: int, reading: Reading) -> tuple[list[Span], int]:
+    """The credentials of an `Authorization` header, and where to go on. The scheme stays.
+
+    `reading` is how the place is read where neither quotes nor a scheme say that it is a header.
+    """
+    opening = _OPENING().match(text, at)
+    if opening:
         at = opening.end()
     scheme = _SCHEME().match(text, at)
+    if opening and text.startswith(opening.group()[-1], scheme.end() if scheme else at):
+        return [], at
     if scheme is None:
-        return _words(text, at, "credentials", Reading.WORD if opening else Reading.ENTRY)
+        return _words(text, at, "credentials", Reading.WORD if opening else reading)
     name = scheme.group(1).lower()
     if name.startswith(_SIGNED_SCHEMES):
         line = text.find("\n", at, at + _HEADER)
@@ -52,7 +58,7 @@ def credentials_at(text: str, at: int, scheme: str) -> tuple[list[Span], int]:
     if scheme == "basic":
         meant = any(_is_login(value) for value in values)
     else:
-        meant = any(len(value) >= 8 and any(map(str.isdigit, value)) for value in values)
+        meant = any(len(value) >= 8 and "://" not in value and any(map(str.isdigit, value)) for value in values)
     return (spans, end) if meant else ([], at)
 
 
@@ -71,14 +77,13 @@ def _words(text: str, at: int, kind: str, reading: Reading) -> tuple[list[Span],
     found, end = literals(text, at)
     after = text[end : end + 1]
     spans: list[Span] = [
-        (start, stop, kind, "")
-        for start, stop, quoted in found
-        if stop > start
-        and not is_label(text[start:stop])
-        and not _PARAMETER().match(text, start)
-        and not stays(text[start:stop], kind, reading, quoted=quoted, after=after)
+        (*extent(text, literal), kind, "")
+        for literal in found
+        if not is_label(text[literal[0] : literal[1]])
+        and not _PARAMETER().match(text, literal[0])
+        and not stays(text[literal[0] : literal[1]], kind, reading, quoted=literal[2], after=after)
     ]
-    return spans, end if spans else at
+    return spans, max(end, spans[-1][1]) if spans else at
 
 
 def _is_login(value: str) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, TypeAlias, cast
 
 from codex_oauth.redaction.headers import authorization_at, cookies_at
 from codex_oauth.redaction.names import kind_of_key
-from codex_oauth.redaction.spans import Span, merged, replaced
-from codex_oauth.redaction.texts import Trace, find
+from codex_oauth.redaction.spans import MARKER, Lazy, Span, merged, replaced
+from codex_oauth.redaction.texts import ROUNDS, Trace, find
 from codex_oauth.redaction.values import Reading, stays
 
 __all__ = ("redact_value",)
@@ -18,8 +20,12 @@ _BETWEEN: Final = "\x1f"
 """Joins the words of a command that was given as a list: a space to the patterns, and in no text."""
 _NAMES: Final = ("name", "key", "header")
 _VALUES: Final = frozenset({"value", "values", "val", "content", "data"})
+_HEADER: Final = Lazy(r"(?i:authorization|cookie|[A-Za-z]\w*-[\w-]*)")
+_SCHEME: Final = Lazy(r"[A-Za-z][\w-]*+ \S+")
+_SHOWN: Final = Lazy(rf"(?:[A-Za-z][\w-]*+ |[\w.%*!-]++=){MARKER}")
+"""What is left where only the credentials of a header were replaced."""
 
-_Kind = tuple[str, bool]
+_Kind: TypeAlias = tuple[str, bool]
 
 
 def redact_value(value: Any) -> tuple[Any, int, bool]:
@@ -27,7 +33,8 @@ def redact_value(value: Any) -> tuple[Any, int, bool]:
 
     Every string is redacted as `redact` does it, keys too. In addition, a value is a secret by its key (`password`,
     `api_key`, `clientSecret`, `X-Auth-Token`…), by the name beside it (`{"name": "Authorization", "value": …}`), or by
-    the option in front of it (`["--password", …]`). The value itself is not changed.
+    the option in front of it (`["--password", …]`). The value that was given is not changed. What lies deeper than 100
+    levels is left out, which counts as hidden syntax.
     """
     walk = _Walk()
     result = walk.value(value, None, 0)
@@ -38,21 +45,29 @@ def redact_value(value: Any) -> tuple[Any, int, bool]:
 class _Walk:
     """One pass over a value, and what it has met so far."""
 
+    __slots__ = ("trace",)
+
     def __init__(self) -> None:
         self.trace = Trace()
 
-    def value(self, value: Any, kind: _Kind | None, depth: int) -> Any:
-        """The value; `kind` is the secret that it is by its name."""
+    def value(self, value: Any, kind: _Kind | None, depth: int, *, every: bool = False) -> Any:
+        """The value.
+
+        Args:
+            value: As it was given.
+            kind: What secret it is by its name.
+            depth: Levels above it.
+            every: Whether each of its members is a secret of that kind, whatever its own name.
+        """
         if isinstance(value, str):
             return self._text(value, kind)
-        if isinstance(value, dict | list) and depth > _DEEPEST:
-            # What is left out might be executed.
+        if isinstance(value, dict | list | tuple) and depth > _DEEPEST:
             self.trace.hid_syntax = True
             return _TOO_DEEP
         if isinstance(value, dict):
-            return self._members(cast("dict[str, Any]", value), kind, depth + 1)
+            return self._members(cast("dict[str, Any]", value), kind, depth + 1, every=every)
         if isinstance(value, list | tuple):
-            return self._items(cast("list[Any]", list(value)), kind, depth + 1)
+            return self._items(cast("Sequence[Any]", value), kind, depth + 1)
         if kind and not kind[1] and isinstance(value, int | float) and not isinstance(value, bool):
             self.trace.count += 1
             return f"[secret: {kind[0]}]"
@@ -63,78 +78,86 @@ class _Walk:
         if spans:
             self.trace.see(text, spans, named=True)
             return replaced(text, spans)
-        spans = find(text)
-        self.trace.see(text, spans)
-        return replaced(text, spans)
+        return self.trace.redacted(text)
 
-    def _members(self, members: dict[str, Any], kind: _Kind | None, depth: int) -> dict[str, Any]:
+    def _members(self, members: dict[str, Any], kind: _Kind | None, depth: int, *, every: bool) -> dict[str, Any]:
+        folded = {key.lower(): value for key, value in members.items()}
+        names = (folded.get(name) for name in _NAMES)
+        beside = next((kind_of_key(Trace().redacted(name)) for name in names if isinstance(name, str)), None)
         result: dict[str, Any] = {}
-        beside = next((kind_of_key(name) for key in _NAMES if isinstance(name := _folded(members).get(key), str)), None)
         for key, value in members.items():
-            own = kind_of_key(key)
+            shown = self._text(key, None)
+            own = kind_of_key(shown)
             if key.lower() in _VALUES:
                 own = own or beside or kind
-            shown = self._text(key, None)
+            elif every and isinstance(value, str):
+                own = own or kind
             unique = shown
             again = 1
             while unique in result:
-                # Two secrets as keys: neither value may hide the other.
+                # Two secrets as keys: neither value may hide the other's.
                 again += 1
                 unique = f"{shown} ({again})"
-            result[unique] = self.value(value, own, depth)
+            result[unique] = self.value(value, own, depth, every=shown[-1:] in {"s", "S"})
         return result
 
-    def _items(self, items: list[Any], kind: _Kind | None, depth: int) -> list[Any]:
+    def _items(self, items: Sequence[Any], kind: _Kind | None, depth: int) -> list[Any]:
         words = [item for item in items if isinstance(item, str)]
         if kind or len(words) < 2 or len(words) < len(items) or any(_BETWEEN in word for word in words):
             return [self.value(item, kind, depth) for item in items]
         return self._words(words)
 
     def _words(self, words: list[str]) -> list[str]:
-        text = _BETWEEN.join(words)
-        found = find(text)
-        at = 0
-        starts: list[int] = []
-        for place, word in enumerate(words):
-            starts.append(at)
-            option = (
-                kind_of_key(words[place - 1].lstrip("-")) if place and _takes_value(words[place - 1], words) else None
-            )
-            if option and not word.startswith("-"):
-                found += [(at + start, at + end, *rest) for start, end, *rest in _named(word, option)]
-            at += len(word) + 1
-        spans = merged(found)
-        self.trace.see(text, spans)
-        return [
-            replaced(
-                word,
-                [
-                    (max(begin - start, 0), min(end - start, len(word)), kind, name)
-                    for begin, end, kind, name in spans
-                    if begin < start + len(word) and end > start
-                ],
-            )
-            for start, word in zip(starts, words, strict=True)
-        ]
+        """Strings that may be the words of one command, and are then read as one."""
+        for _ in range(ROUNDS):
+            text = _BETWEEN.join(words)
+            spans = merged([*find(text), *_behind_names(words)])
+            self.trace.see(text, spans)
+            if not spans:
+                break
+            words = list(_apart(words, spans))
+        return words
 
 
-def _folded(members: dict[str, Any]) -> dict[str, Any]:
-    return {key.lower(): value for key, value in members.items()}
+def _behind_names(words: list[str]) -> Iterator[Span]:
+    """The words that are secrets by the word in front of them: by an option, or by a header's name."""
+    at = 0
+    before = ""
+    for word in words:
+        option = before.startswith("-") and not word.startswith("-")
+        kind = kind_of_key(before.lstrip("-")) if option or (len(words) == 2 and _HEADER().fullmatch(before)) else None
+        for start, end, name, _ in _named(word, kind) if kind else ():
+            yield at + start, at + end, name, ""
+        at += len(word) + 1
+        before = word
 
 
-def _takes_value(word: str, words: list[str]) -> bool:
-    """Whether the next word of a list is the value to this one: an option's, or the second of a header's pair."""
-    return word.startswith("-") or (len(words) == 2 and ("-" in word or word.lower() in {"authorization", "cookie"}))
+def _apart(words: list[str], spans: list[Span]) -> Iterator[str]:
+    """The words without what the spans cover in all of them together."""
+    at = 0
+    left = deque(spans)
+    for word in words:
+        end = at + len(word)
+        own: list[Span] = []
+        while left and left[0][0] < end:
+            start, stop, kind, variable = left.popleft()
+            own.append((max(start - at, 0), min(stop, end) - at, kind, variable))
+            if stop > end + 1:
+                left.appendleft((end + 1, stop, kind, variable))
+                break
+        yield replaced(word, own)
+        at = end + 1
 
 
-def _named(text: str, kind: tuple[str, bool]) -> list[Span]:
+def _named(text: str, kind: _Kind) -> list[Span]:
     """What is secret in a text that is one by its name."""
     name, vague = kind
-    if name == "cookie" and (cookies := cookies_at(text, 0)[0]):
-        return cookies
-    if stays(text, name, Reading.CHANCE if vague else Reading.WORD):
+    if _SHOWN().fullmatch(text):
         return []
-    scheme, _, rest = text.partition(" ")
-    if rest and " " not in rest and scheme.isalpha() and (spans := authorization_at(text, 0)[0]):
-        return spans
-    return [(0, len(text), name, "")]
+    spans = cookies_at(text, 0)[0] if name == "cookie" else []
+    if not spans and stays(text, name, Reading.CHANCE if vague else Reading.WORD):
+        return []
+    if not spans and _SCHEME().fullmatch(text):
+        spans = authorization_at(text, 0, Reading.WORD)[0]
+    # What a scheme or a cookie's name does not account for is no less secret.
+    return spans if len(spans) == 1 and spans[0][1] == len(text) else [(0, len(text), name, "")]

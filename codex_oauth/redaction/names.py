@@ -23,35 +23,37 @@ NAME: Final = Lazy(rf"{_CORE}{_TAIL}(?=[\s\"'\\\]=:>,])")
 
 _KEY: Final = Lazy(rf"{_CORE}{_TAIL}s?\Z")
 
-_ON_THEIR_OWN: Final = {"pass", "pwd", "auth", "jwt"}
+_ON_THEIR_OWN: Final = frozenset(("auth", "jwt", "pass", "pwd"))
 # Short enough to end other words: compass, bypass, oauth.
 _JOINED: Final = (
-    "admin", "db", "default", "ftp", "key", "ldap", "login", "mail", "my", "mysql", "new", "old", "pg", "proxy", "redis",
-    "root", "smtp", "sql", "ssh", "store", "sudo", "user",
-)  # fmt: skip
+    *("admin", "db", "default", "ftp", "key", "ldap", "login", "mail", "my", "mysql", "new", "old", "pg", "proxy"),
+    *("redis", "root", "smtp", "sql", "ssh", "store", "sudo", "user"),
+)
 _STRONG_KEYS: Final = (
-    "access", "account", "api", "auth", "consumer", "decryption", "deploy", "encryption", "functions", "license",
-    "master", "private", "secret", "shared", "signing", "subscription", "webhook",
-)  # fmt: skip
+    *("access", "account", "api", "auth", "consumer", "decryption", "deploy", "encryption", "functions", "license"),
+    *("master", "private", "secret", "shared", "signing", "subscription", "webhook"),
+)
 _PUBLIC_KEYS: Final = ("cache", "foreign", "partition", "primary", "pub", "public", "sort", "ssh-host", "translation")
 
 _WORD: Final = Lazy(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
-_LABEL_WORDS: Final = frozenset(
-    "a access account add admin an and api apikey at auth authentication authorization azure bad basic bearer be by can "
-    "cannot change client code cookie confirm confirmation correct credential credentials csrf current database db "
-    "default do does email empty enter env error expired failed field file flag for forgot from generate get git github "
-    "gitlab google hash header hidden hint id in incorrect input invalid is it jwt key kind label length logged login "
-    "match matches max min mismatch missing must name new no not of oauth of ok old on only openai option optional or "
-    "pass passphrase passwd password passwords path please private prompt public pwd read refresh repeat required reset "
-    "same secret secrets session set shared short show slack str string strong text the to token tokens too type "
-    "unknown update url use user username value variable verify was weak with wrong x you your".split()
+_LABEL: Final = Lazy(
+    "a|access|account|add|admin|an|and|api|apikey|at|auth|authentication|authorization|azure|bad|basic|be|bearer|by|can|"
+    "cannot|change|client|code|confirm|confirmation|cookie|correct|credential|credentials|csrf|current|database|db|"
+    "default|do|does|email|empty|enter|env|error|expired|failed|field|file|flag|for|forgot|from|generate|get|git|github|"
+    "gitlab|google|hash|header|hidden|hint|id|in|incorrect|input|invalid|is|it|jwt|key|kind|label|length|logged|login|"
+    "match|matches|max|min|mismatch|missing|must|name|new|no|not|oauth|of|ok|old|on|only|openai|option|optional|or|"
+    "pass|passphrase|passwd|password|passwords|path|please|private|prompt|public|pwd|read|refresh|repeat|required|"
+    "reset|same|secret|secrets|session|set|shared|short|show|slack|str|string|strong|text|the|to|token|tokens|too|type|"
+    "unknown|update|url|use|user|username|value|variable|verify|was|weak|with|wrong|x|you|your",
+    re.IGNORECASE,
 )
+_LONGEST_LABEL: Final = 120
 
 
 def is_label(text: str) -> bool:
     """Whether it only speaks of secrets, as `access_token` and `Enter your password` do."""
-    words = _WORD().findall(text)
-    return bool(words) and all(word.lower() in _LABEL_WORDS for word in words)
+    words = _WORD().findall(text) if len(text) <= _LONGEST_LABEL else []
+    return bool(words) and all(map(_LABEL().fullmatch, words))
 
 
 def kind_of_name(core: str, before: str, *, capital: bool, shouted: bool) -> tuple[str, bool] | None:

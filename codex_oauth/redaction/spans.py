@@ -6,17 +6,17 @@ import re
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
-__all__ = ("MARKER", "Lazy", "Span", "is_inert", "is_opaque", "lowered", "merged", "replaced")
+__all__ = ("LIMIT", "MARKER", "UNREAD", "Lazy", "Span", "is_inert", "is_opaque", "lowered", "merged", "replaced")
 
 Span: TypeAlias = tuple[int, int, str, str]
-"""Start, end, the kind of secret, and the variable that it is assigned to. One of no kind is the rest of the one before."""
+"""Start, end, kind of secret, and the variable that it is assigned to. One of no kind is the rest of the one before."""
 
 MARKER: Final = r"\[secret: [a-z ]+\]"
 """What stands where a secret was, as an expression."""
 
 
 class Lazy:
-    """A regular expression that is compiled when it is first needed: an import costs nothing, and most texts need few."""
+    """A regular expression, compiled when it is first needed: an import costs nothing, and most texts need few."""
 
     __slots__ = ("_compiled", "_flags", "_source")
 
@@ -32,7 +32,14 @@ class Lazy:
         return self._compiled
 
 
-_INERT: Final = Lazy(r"(?:[\w.+/@:,-]|(?<=\w)[!~]|%[0-9A-Fa-f]{2}|=(?==*\Z))*+")
+LIMIT: Final = 10_000
+"""Places in a text that each way of finding secrets looks at. What comes behind them is hidden as a whole: a text that
+has more was made to take time."""
+
+UNREAD: Final = "unread text"
+"""The kind of what is hidden without having been looked at."""
+
+_INERT: Final = Lazy(r"(?:[\w.+/@:,-]|(?<=\w)[!~]|%[0-9A-Fa-f]{2})*+=*+")
 # Letters, digits, and what no shell acts upon inside a word. "!" and "~" act at a word's beginning only, "=" at the end
 # is padding, and "%" with two digits is a character of a URL.
 _RUN: Final = Lazy(r"[A-Za-z0-9]{12,}+")

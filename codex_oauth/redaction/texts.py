@@ -8,22 +8,35 @@ from typing import Final
 from codex_oauth.redaction.assignments import assignments
 from codex_oauth.redaction.places import in_commands, in_urls
 from codex_oauth.redaction.shapes import shapes
-from codex_oauth.redaction.spans import Lazy, Span, is_inert, is_opaque, lowered, merged, replaced
+from codex_oauth.redaction.spans import LIMIT, UNREAD, Lazy, Span, is_inert, is_opaque, lowered, merged, replaced
 
-__all__ = ("Redacted", "Trace", "find", "redact")
+__all__ = ("ROUNDS", "Redacted", "Trace", "find", "redact")
 
 _RUNS_TEXT: Final = Lazy(
-    r"(?<![\w.-])(?:eval|xargs|source|(?:ba|da|z|k|fi|c|tc)?sh|iex|invoke-expression|pwsh|powershell)(?![\w.-])|"
-    r"\bbase64[ \t]+-?-d|(?:^|[;&|(\n`]|\{[ \t])[ \t]*[\"']?[$`]"
+    r"(?<![\w.-])(?:eval|xargs|source|doskey|(?:ba|da|z|k|fi|c|tc)?sh|iex|invoke-expression|pwsh|powershell)"
+    r"(?![\w.-])|\bbase64[ \t]+-?-d|b64decode|frombase64string|\batob\(|\bexec\(|\balias\b|"
+    r"\|[ \t]*(?:ssh|at|batch|crontab|python[\d.]*|perl|ruby|node|php)\b|"
+    r"(?:^|[;&|(\n`!]|\{[ \t]|\b(?:then|do|else|elif|if|while|until|time)[ \t]|\b\w+=\S{0,40}[ \t])"
+    r"[ \t]*[\"']?[$`]"
 )
-"""Something that runs a text which it is given or which it makes: there, a mere word can be a command."""
+"""Something that runs a text which it is given or makes, such as a variable's: there, a word can be a command, and a
+longer one can stand for a command in another form."""
 _RUNS_WORDS: Final = Lazy(
-    r"(?<![\w.-])(?:sudo|doas|env|exec|command|nohup|npx|bunx|uvx|parallel)(?![\w.-])|\$\{?[@*\d]"
+    r"(?<![\w.-])(?:sudo|doas|env|exec|command|nohup|npx|bunx|dlx|uvx|parallel)(?![\w.-])|\$\{?[@*\d]|"
+    r"\b(?:python[\d.]*|node|deno|bun|perl|ruby|php|lua|osascript|awk)[ \t]+(?:-\w+[ \t]+)*-{0,2}"
+    r"(?:c|e|r|p|eval|['\"])|"
+    r"\b(?:system|subprocess|popen|child_process|spawn)\b"
 )
-"""Something that runs its own arguments."""
-_EXPANDED: Final = Lazy(r"\$(?:env:)?\{?(\w+)|%(\w+)%|!(\w+)!")
+"""Something that runs words, or names and texts in a program: there, a short word can be a command."""
+_EXPANDED: Final = Lazy(r"\$(?:env:)?\{?(\w+)|%(\w+)%|!(\w+)!|\b(\w+)\(")
+"""A variable's value used, or called."""
 _COMMAND_STARTS: Final = frozenset(";&|({\n`!")
+ROUNDS: Final = 4
+"""Times that a text is gone over: what stood beside a secret may be one by what is left."""
+_SHORTEST: Final = 6
+"""Characters of the shortest text that can tell a secret, such as `pwd=a1`."""
 _NEAR: Final = 300
+"""Characters in front of a word that tell whether it is a command."""
 
 
 class Redacted:
@@ -59,6 +72,16 @@ class Trace:
         self._variables: set[str] = set()
         self._texts: list[str] = []
 
+    def redacted(self, text: str) -> str:
+        """A text without its secrets, taken note of."""
+        for _ in range(ROUNDS):
+            spans = find(text)
+            self.see(text, spans)
+            if not spans:
+                break
+            text = replaced(text, spans)
+        return text
+
     def see(self, text: str, spans: Iterable[Span], *, named: bool = False) -> None:
         """Takes note of a text, and of what is replaced in it.
 
@@ -71,7 +94,9 @@ class Trace:
         for start, end, kind, variable in spans:
             value = text[start:end]
             self.count += bool(kind)
-            self.hid_syntax = self.hid_syntax or not is_inert(value) or (not named and _is_a_command(text, start))
+            self.hid_syntax = (
+                self.hid_syntax or kind == UNREAD or not is_inert(value) or (not named and _is_a_command(text, start))
+            )
             if not is_opaque(value):
                 self._short = True
                 if variable:
@@ -97,8 +122,13 @@ class Trace:
 
 def find(text: str) -> list[Span]:
     """Where the secrets are, in order and apart from each other."""
+    if len(text) < _SHORTEST:
+        return []
     low = lowered(text)
-    return merged([*shapes(text), *assignments(text, low), *in_urls(text, low), *in_commands(text, low)])
+    spans = merged([*shapes(text), *assignments(text, low), *in_urls(text, low), *in_commands(text, low)])
+    if len(spans) > LIMIT:
+        spans[LIMIT:] = [(spans[LIMIT][0], len(text), UNREAD, "")]
+    return spans
 
 
 def redact(text: str) -> Redacted:
@@ -107,13 +137,10 @@ def redact(text: str) -> Redacted:
     What is replaced is found by its shape, by the name in front of it (an option, a variable, a header, a key), or by
     where it stands. References such as `$TOKEN`, placeholders, hashes and paths stay. Doing it twice changes nothing.
     """
-    spans = find(text)
-    if not spans:
-        return Redacted(text, 0, False)
     trace = Trace()
-    trace.see(text, spans)
+    shown = trace.redacted(text)
     trace.conclude()
-    return Redacted(replaced(text, spans), trace.count, trace.hid_syntax)
+    return Redacted(shown, trace.count, trace.hid_syntax)
 
 
 def _is_a_command(text: str, start: int) -> bool:

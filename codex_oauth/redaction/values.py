@@ -6,12 +6,13 @@ from enum import Enum, auto
 from typing import Final, TypeAlias
 
 from codex_oauth.redaction.names import is_label
-from codex_oauth.redaction.spans import MARKER, Lazy, Span, is_opaque
+from codex_oauth.redaction.spans import MARKER, Lazy, Span
 
-__all__ = ("Literal", "Reading", "literals", "secret_at", "stays")
+__all__ = ("Literal", "Reading", "extent", "literals", "secret_at", "stays")
 
 Literal: TypeAlias = tuple[int, int, bool]
-"""Start and end of some text that stands for itself, and whether quotes are around it."""
+"""Start and end of some text that stands for itself, and whether quotes are around it. One without quotes may go on:
+`extent` says how far."""
 
 
 class Reading(Enum):
@@ -33,7 +34,10 @@ _LONGEST: Final = 8192
 """Characters of a quoted value. What is longer is no secret, or is read like one without quotes."""
 _PIECES: Final = 16
 """Quoted and unquoted parts that a shell would put together to a word."""
+_ENOUGH: Final = 256
+"""Characters that tell whether something is a secret. No more are read until it is one: names may stand within."""
 _NEAR: Final = 200
+"""Characters in front of a quote that tell whether it opens or closes."""
 
 _OPENING: Final = Lazy(r"(?:[bBrRuUfF]{1,2}|[@$])?(\\{0,7})([\"'])")
 _DOUBLE: Final = Lazy(r"(?:[^\"\\\n]|\\[^\n])*+(?=\")")
@@ -46,7 +50,7 @@ _DEFAULT: Final = Lazy(r"\$\{\w+:?[-=+](?=[^}\s$])")
 
 _PLACEHOLDER: Final = Lazy(
     r"[\W_]*|x[x _-]*|(?:your|insert|enter|put|replace|some)[ _-][a-z _-]*|<[^<>]*>|\{\{.*\}\}|[$#]?\{[^{}]*\}|"
-    r"%\(?\w*\)?[sd]|%\w+%|\$env:\w+|(?>\$\w+|\$\{[^{}]*\}|\$?\{\{[^{}]*\}\}|[^\w\s])*+|"
+    r"%\(?\w*\)?[sd]|%\w+%|\$env:\w+|(?>\$\w+|\$\{[^{}]*\}|\$?\{\{[^{}]*\}\}|%\(?\w*\)?[sd]|[^\w\s])*+|"
     rf"{MARKER}|\[?(?:redacted|removed|hidden|masked|secret)\]?|"
     r"change[_-]?(?:me|it)|example|placeholder|todo|n/?a|none|null|nil|undefined|true|false|yes|no|on|off|"
     r"any|bool(?:ean)?|bytes|char|dict|float|int(?:eger)?|list|never|number|obj(?:ect)?|self|str(?:ing)?|text|this|"
@@ -61,9 +65,17 @@ _PATH: Final = Lazy(
     r"[\w./-]+\.(?:json|ya?ml|toml|txt|pem|key|crt|cert|p12|pfx|env|cfg|conf|ini|py|sh|js|ts|md|asc|gpg|pub|csv|xml)"
 )
 _IDENTIFIER: Final = Lazy(r"[A-Za-z_]\w*+(?:(?:\.|::|->|\?\.)[A-Za-z_]\w*+)*+")
-_NUMBER: Final = Lazy(r"[\d_.]+")
-_MIXED: Final = Lazy(r"(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])(?=\D*\d)[A-Za-z0-9+/_=-]{16,}+")
-_HEXADECIMAL: Final = Lazy(r"[0-9a-f-]+|[0-9A-F-]+")
+_SEPARATED: Final = Lazy(r"\.|::|->|\?\.")
+_NUMBER: Final = Lazy(r"0x[0-9A-Fa-f]+|[\d_.]+")
+_COLOUR: Final = Lazy(r"#[0-9A-Fa-f]{3,8}")
+_EXPRESSION: Final = Lazy(r"\\[wdsWDSb]|\[\^|\(\?|a-z")
+_FIELD: Final = Lazy(r"\$?\{+[^{}]*\}+")
+_WORDS: Final = 5
+"""Spaces in a sentence that is too long for a passphrase."""
+_RUN: Final = Lazy(r"[A-Za-z0-9+/_=-]{16,}+")
+_SMALL: Final = Lazy("[a-z]")
+_CAPITAL: Final = Lazy("[A-Z]")
+_DIGIT: Final = Lazy("[0-9]")
 
 
 def literals(text: str, at: int, *, code: bool = False) -> tuple[list[Literal], int]:
@@ -77,7 +89,7 @@ def literals(text: str, at: int, *, code: bool = False) -> tuple[list[Literal], 
             start = opening.end()
             closing = _closing(text, start, *opening.groups())
             if closing is None:
-                rest = word.match(text, start)
+                rest = word.match(text, start, start + _ENOUGH)
                 return ([*found, (start, rest.end(), False)], rest.end()) if rest else (found, start)
             default = _DEFAULT().match(text, start, closing)
             if default and text[closing - 1] == "}":
@@ -88,16 +100,26 @@ def literals(text: str, at: int, *, code: bool = False) -> tuple[list[Literal], 
             if code:
                 break
         elif default := _DEFAULT().match(text, at):
-            if part := word.match(text, default.end()):
+            if part := word.match(text, default.end(), default.end() + _ENOUGH):
                 found.append((*part.span(), False))
                 at = part.end()
             break
-        elif part := word.match(text, at):
+        elif part := word.match(text, at, at + _ENOUGH):
             found.append((*part.span(), False))
             at = part.end()
+            if at - part.start() == _ENOUGH:
+                break
         else:
             break
     return found, at
+
+
+def extent(text: str, literal: Literal) -> tuple[int, int]:
+    """Where a literal starts and ends."""
+    start, end, quoted = literal
+    if not quoted and end - start == _ENOUGH and (rest := _WORD().match(text, end)):
+        return start, rest.end()
+    return start, end
 
 
 def _ends_quotes(text: str, at: int, quote: str) -> bool:
@@ -135,28 +157,51 @@ def stays(
     """
     if value.startswith(("$(", "`")):
         return True  # a command: it is in sight, and so is what it prints
-    if _PLACEHOLDER().fullmatch(value.lower()) or _PATH().fullmatch(value.lower()):
+    if _PLACEHOLDER().fullmatch(value.lower().rstrip("/")) or _PATH().fullmatch(value.lower()):
+        return True
+    identifier = not quoted and _IDENTIFIER().fullmatch(value) is not None
+    if identifier and after in {"(", "["} and (reading is not Reading.WORD or not any(map(str.isdigit, value))):
         return True
     if reading is Reading.CHANCE:
-        return not any(not _HEXADECIMAL().fullmatch(run) for run in _MIXED().findall(value))
-    identifier = not quoted and _IDENTIFIER().fullmatch(value) is not None
-    plain = identifier and not any(character.isdigit() for character in value)
-    if after in {"(", "["} and identifier and (plain or reading is not Reading.WORD):
-        return True
+        if identifier and not any(map(str.isdigit, _SEPARATED().split(value, maxsplit=1)[0])):
+            return True
+        # Hashes and identifiers made of words are not of small letters, capitals and digits at once.
+        return not any(
+            _SMALL().search(run) and _CAPITAL().search(run) and _DIGIT().search(run) for run in _RUN().findall(value)
+        )
     if reading is Reading.WORD:
         return False
-    if is_label(value):
+    if is_label(value) or (kind == "key" and "key" in value.lower() and _IDENTIFIER().fullmatch(value)):
         return True
-    if quoted:
-        # A lexer's word, as in `token == "while"`.
-        return reading is Reading.CODE and kind == "token" and value.isalpha() and value.islower() and len(value) <= 12
-    if len(value) < 4 or (_NUMBER().fullmatch(value) and len(value) < 8 and kind != "password"):
+    return _is_text(value, kind, reading) if quoted else _is_code(value, kind, reading, after, ends_line)
+
+
+def _is_text(value: str, kind: str, reading: Reading) -> bool:
+    """Whether what is in quotes is a lexer's word, a colour, an expression, a template or a sentence."""
+    if kind == "token" and (
+        _COLOUR().fullmatch(value) or (reading is Reading.CODE and value.isalpha() and value.islower())
+    ):
         return True
-    if plain and ("." in value or ":" in value or "->" in value or after in {")", ","}):
-        return not is_opaque(value)
+    if value.count(" ") >= (_WORDS if kind == "password" else 2) or _EXPRESSION().search(value):
+        return True
+    rest, fields = _FIELD().subn("", value)
+    return fields > 0 and not any(map(str.isdigit, rest))
+
+
+def _is_code(value: str, kind: str, reading: Reading, after: str, ends_line: bool) -> bool:
+    """Whether what has no quotes is a name, a type or a number in a program."""
+    value = value.rstrip(":,;")
+    if len(value) < 4 or value[0] == ":" or (_NUMBER().fullmatch(value) and len(value) < 8 and kind != "password"):
+        return True
+    if not _IDENTIFIER().fullmatch(value):
+        return False
+    first = _SEPARATED().split(value, maxsplit=1)[0]
+    plain = not any(map(str.isdigit, value))
+    if first != value or (plain and after in {")", ","}):
+        return plain or not any(map(str.isdigit, first))
     if plain:
         return reading is Reading.CODE or (reading is Reading.ENTRY and (not ends_line or value[0].isupper()))
-    return identifier and reading is Reading.CODE and is_label(value.rstrip("0123456789"))
+    return reading is Reading.CODE and is_label(value.rstrip("0123456789"))
 
 
 def secret_at(text: str, at: int, kind: str, reading: Reading, variable: str = "") -> tuple[list[Span], int]:
@@ -165,8 +210,8 @@ def secret_at(text: str, at: int, kind: str, reading: Reading, variable: str = "
     after = text[end : end + 1]
     ends_line = after in {"", "\n", "\r", '"', "'"}
     spans: list[Span] = [
-        (start, stop, kind, variable)
-        for start, stop, quoted in found
-        if stop > start and not stays(text[start:stop], kind, reading, quoted=quoted, after=after, ends_line=ends_line)
+        (*extent(text, literal), kind, variable)
+        for literal in found
+        if not stays(text[literal[0] : literal[1]], kind, reading, quoted=literal[2], after=after, ends_line=ends_line)
     ]
-    return spans, (end if spans else at)
+    return spans, (max(end, spans[-1][1]) if spans else at)
