@@ -11,7 +11,7 @@ from benchmarks.bench import Bench
 from benchmarks.figures import Case, Row, in_turns, median_of
 from benchmarks.imports import import_times, milliseconds
 from benchmarks.running import Run, run, run_watched
-from benchmarks.subjects import Subject, has_service, through
+from benchmarks.subjects import Subject, through
 from benchmarks.workers.measuring import memory_of
 
 __all__ = ("cold", "imports", "memory", "network_cold")
@@ -19,10 +19,11 @@ __all__ = ("cold", "imports", "memory", "network_cold")
 
 def cold(bench: Bench) -> Case:
     """One structured call as a whole process."""
-    rows = _processes(bench, bench.processes, bench.sizes.runs, "cold")
+    with bench.ground.service():
+        rows = _processes(bench, bench.processes, bench.sizes.runs, "cold")
     case = Case("cold", "One structured call as a whole process", "ms", rows, baseline="exec")
     case.notes.append("answer: to the first byte on stdout. CPU: of it and all that it starts.")
-    if not has_service(bench.ground):
+    if not bench.ground.has_service:
         case.notes.append("The hook with a warm service is left out: this version has no service.")
     return case
 
@@ -30,8 +31,9 @@ def cold(bench: Bench) -> Case:
 def network_cold(bench: Bench, round_trip: float) -> Case:
     """The same behind a slow network."""
     with bench.relay(round_trip) as (_, port):
-        # What asks nobody is as it was.
-        subjects = [through(subject, port) for subject in bench.processes if subject.key != "python"]
+        # A service has its own way to the network.
+        subjects = [one for one in bench.processes if one.key not in ("python", "hook-served")]
+        subjects = [through(subject, port) for subject in subjects]
         rows = _processes(bench, subjects, bench.sizes.network, "network-cold")
     title = f"One structured call as a whole process, {round_trip:g} ms round trips"
     return Case("network-cold", title, "ms", rows, baseline="exec")
@@ -66,7 +68,8 @@ def memory(bench: Bench) -> Case:
     known = bench.known()
     rows: list[Row] = []
     tell = bench.progress("memory")
-    for done, subject in enumerate(bench.processes):
+    subjects = [subject for subject in bench.processes if subject.key != "hook-served"]
+    for done, subject in enumerate(subjects):
         row = Row.of(subject)
         rounds = [run_watched(subject.command, known) for _ in range(3)]
         rounds = [found for found in rounds if found]
@@ -79,7 +82,7 @@ def memory(bench: Bench) -> Case:
             if child := max(found["codex"] for found in rounds):
                 row.more["codex"] = round(child / 1024, 1)
         rows.append(row)
-        tell(done + 1, len(bench.processes))
+        tell(done + 1, len(subjects))
     case = Case("memory", "Peak memory of a cold call, the client and its codex", "MiB", rows, baseline="exec")
     case.notes.append("VmHWM, looked at every 2 ms.")
     return case

@@ -7,7 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +23,9 @@ ANSWER: Final = b'"allow"'
 """What a right answer has in it, in every subject's format."""
 
 _COMMAND: Final = "git status --short"
+_WITHOUT_SERVICE: Final = 'service = "off"\n'
+"""What a configuration says so that no call starts the warm service or looks for it, where this version has one."""
+
 _BUNDLES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -46,8 +51,8 @@ class Ground:
         self.work = folder / "work"
         self.codex = find_binary(load_settings(environ=os.environ)).path
         self._standin = standin
-        for name in ("user", "tmp", "state", "config", "empty", "no-programs"):
-            (folder / name).mkdir()
+        for name in ("user", "tmp", "state", "config/codex-oauth", "empty", "no-programs", "run"):
+            (folder / name).mkdir(parents=True, mode=0o700)
         _make_repository(self.work)
         self.environment: Mapping[str, str] = {
             "PATH": os.environ.get("PATH", os.defpath),
@@ -58,6 +63,8 @@ class Ground:
             "TMPDIR": str(folder / "tmp"),
             **standin.ask("environment"),
         }
+        if self.has_service:
+            (folder / "config" / "codex-oauth" / "config.toml").write_text(_WITHOUT_SERVICE, encoding="utf-8")
         standin.ask("sign_in", home=str(self.own_home))
         subprocess.run(self.classify, env=self.own_environment, cwd=self.work, check=True, stdout=subprocess.DEVNULL)
         self.request: dict[str, Any] = {**standin.ask("request"), "empty": str(folder / "empty")}
@@ -83,6 +90,38 @@ class Ground:
             "XDG_CONFIG_HOME": config,
             "CODEX_OAUTH_CODEX_BIN": str(self.codex),
         }
+
+    @cached_property
+    def has_service(self) -> bool:
+        """Whether this version has the warm service."""
+        asked = [*self.program, "service", "--help"]
+        return subprocess.run(asked, env=self.own_environment, capture_output=True, check=False).returncode == 0
+
+    @property
+    def served_environment(self) -> dict[str, str]:
+        """The same beside a service of its own: another home, another runtime directory, the defaults."""
+        return {
+            **self.own_environment,
+            "XDG_STATE_HOME": str(self.folder / "served-state"),
+            "XDG_CONFIG_HOME": str(self.folder / "served-config"),
+            "XDG_RUNTIME_DIR": str(self.folder / "run"),
+        }
+
+    @contextmanager
+    def service(self) -> Generator[None]:
+        """Within it the service runs for `served_environment`; nothing happens where this version has none."""
+        if not self.has_service:
+            yield
+            return
+        env = self.served_environment
+        home = self.folder / "served-state" / "codex-oauth" / "codex-home"
+        if not home.exists():
+            self._standin.ask("sign_in", home=str(home))
+        subprocess.run([*self.program, "service", "start"], env=env, cwd=self.work, check=True, stdout=sys.stderr)
+        try:
+            yield
+        finally:
+            subprocess.run([*self.program, "service", "stop"], env=env, cwd=self.work, check=False, stdout=sys.stderr)
 
     @property
     def program(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,9 @@ __all__ = ("REPOSITORY", "Side", "serve")
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 """The checkout, where `benchmarks` can be imported."""
+
+_PATIENCE: Final = 600.0
+"""Seconds for one answer: a round of the longest series takes some ten."""
 
 _LAST_WORDS: Final = 20.0
 """Seconds for a process to end once its stdin has ended."""
@@ -52,16 +56,20 @@ class Side:
         """Send one line and wait for its answer.
 
         Raises:
-            RuntimeError: The process has ended instead.
+            RuntimeError: The process has ended instead, or was ended because it did not answer for ten minutes.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        late = threading.Timer(_PATIENCE, self._process.kill)
+        late.start()
         try:
             self._process.stdin.write(json.dumps({"do": do, **line}).encode() + b"\n")
             self._process.stdin.flush()
             answer = self._process.stdout.readline()
         except BrokenPipeError:
             answer = b""
+        finally:
+            late.cancel()
         if not answer:
             raise RuntimeError(f"{self._process.args!r} ended at {do!r}; its stderr is above")
         return json.loads(answer)

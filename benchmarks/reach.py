@@ -64,11 +64,13 @@ def goals(cases: Mapping[str, Case]) -> list[Goal]:
         Goal("hook with the service warm / codex exec", 0.16, "x", _ratio(served, exec_)),
         Goal("hook with the service warm / python -c pass + a warm tuned turn", 1.5, "x", _ratio(served, floor)),
         Goal("warm complete() / the tuned bare driver's warm turn", 1.25, "x", _ratio(ours, tuned)),
+        Goal("  the same / that with threads made ready", None, "x", _ratio(ours, median("warm", "tuned-ready"))),
         Goal("  the same / that with a thread for each", None, "x", _ratio(ours, median("warm", "tuned-new"))),
         Goal("warm complete() / the SDK kept open", 0.15, "x", _ratio(ours, median("warm", "sdk"))),
         Goal("  the same / the SDK kept open on a lean home", None, "x", _ratio(ours, median("warm", "sdk-lean"))),
         Goal("64 one-second turns at once", 1.6, "s", median("many", "ours")),
         Goal("client memory above the interpreter's", 45.0, "MiB", above),
+        Goal("memory after 5,000 calls through the service / after 500", 1.15, "x", None),
         Goal("import codex_oauth", 15.0, "ms", median("imports", "package")),
     ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from benchmarks.ground import ANSWER, Ground
 from benchmarks.lines import REPOSITORY
 from benchmarks.running import Command
 
-__all__ = ("Kind", "Subject", "has_service", "processes", "through", "workers")
+__all__ = ("Kind", "Subject", "processes", "through", "workers")
 
 Kind: TypeAlias = Literal["ours", "peer", "floor"]
 
@@ -44,12 +43,6 @@ def through(subject: Subject, port: int) -> Subject:
     return replace(subject, command=replace(command, env={**command.env, **proxy}))
 
 
-def has_service(ground: Ground) -> bool:
-    """Whether this version has the warm service."""
-    asked = [*ground.program, "service", "--help"]
-    return subprocess.run(asked, env=ground.own_environment, capture_output=True, check=False).returncode == 0
-
-
 def processes(ground: Ground) -> list[Subject]:
     """Whole processes that answer one request each."""
     own, plain = ground.own_environment, ground.environment
@@ -72,13 +65,13 @@ def processes(ground: Ground) -> list[Subject]:
     ground.lean_home("exec-lean")
     ground.home("bare")
     ground.tuned_home("tuned")
+    tuned = (python, str(_PEERS / "tuned.py"), codex, asked)
+    tricks = {**at("tuned"), **ground.tricks}
     subjects = [
         Subject("python", "python -c pass", "floor", command(python, "-c", "pass", env=plain, answer=b"")),
+        Subject("tuned", "bare driver, tuned", "floor", command(*tuned, env=tricks)),
         Subject(
-            "tuned",
-            "bare driver, tuned",
-            "floor",
-            command(python, str(_PEERS / "tuned.py"), codex, asked, env={**at("tuned"), **ground.tricks}),
+            "tuned-ready", "bare driver, tuned, thread made ready", "floor", command(*tuned, "--ready", env=tricks)
         ),
         Subject("classify", "codex-oauth classify --json", "ours", command(*ground.classify, env=own)),
         Subject(
@@ -101,6 +94,9 @@ def processes(ground: Ground) -> list[Subject]:
         ),
         Subject("exec", "codex exec", "peer", command(*once, env=at("exec"), stdin=request["prompt"])),
     ]
+    if ground.has_service:
+        served = command(*ground.program, "hook", "codex", env=ground.served_environment, stdin=ground.hook_input)
+        subjects.append(Subject("hook-served", "codex-oauth hook codex, the service warm", "ours", served))
     if find_spec("openai_codex") is not None:
         ground.home("sdk")
         script = command(python, str(_PEERS / "sdk.py"), codex, asked, env=at("sdk"))
@@ -121,12 +117,14 @@ def workers(ground: Ground) -> list[Subject]:
     def at(home: str) -> dict[str, str]:
         return {**plain, "CODEX_HOME": str(ground.folder / "homes" / home)}
 
-    for name in ("tuned-ahead", "tuned-new"):
+    for name in ("tuned-ahead", "tuned-new", "tuned-ready"):
         ground.tuned_home(name)
     ground.home("bare-kept")
     ahead = worker("bare", codex, asked, "--tuned", "2", env={**at("tuned-ahead"), **ground.tricks})
+    ready = worker("bare", codex, asked, "--tuned", "2", "--ready", env={**at("tuned-ready"), **ground.tricks})
     new = worker("bare", codex, asked, "--tuned", "0", env={**at("tuned-new"), **ground.tricks})
     subjects = [
+        Subject("tuned-ready", "bare driver, tuned, threads ahead and made ready", "floor", ready),
         Subject("tuned", "bare driver, tuned, threads ahead", "floor", ahead),
         Subject("tuned-new", "bare driver, tuned, a thread for each", "floor", new),
         Subject("ours", "AsyncCodex.complete()", "ours", worker("ours", asked, env=own)),

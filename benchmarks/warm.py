@@ -9,6 +9,7 @@ from typing import Final
 from benchmarks.bench import Bench
 from benchmarks.figures import Case, Row, in_turns, median_of
 from benchmarks.lines import Side
+from benchmarks.running import run
 from benchmarks.subjects import Subject, through
 
 __all__ = ("many", "network_warm", "series", "stream", "traffic", "warm")
@@ -16,7 +17,7 @@ __all__ = ("many", "network_warm", "series", "stream", "traffic", "warm")
 _SETTLE: Final = 0.03
 """Seconds after a warm call in which what it leaves to do is done, or it would take the next subject's time."""
 
-_STREAM: Final = ("tuned", "ours", "bare", "sdk-lean", "sdk")
+_STREAM: Final = ("tuned-ready", "tuned", "ours", "bare", "sdk-lean", "sdk")
 
 
 def warm(bench: Bench) -> Case:
@@ -84,7 +85,7 @@ def many(bench: Bench) -> Case:
         return once
 
     with bench.open_workers(
-        _only(bench.workers, ("tuned-new", "ours", "ours-blocking", "bare", "sdk-lean", "sdk"))
+        _only(bench.workers, ("tuned-ready", "tuned-new", "ours", "ours-blocking", "bare", "sdk-lean", "sdk"))
     ) as opened:
         for _, side in opened:
             side.ask("turn")
@@ -137,8 +138,8 @@ def series(bench: Bench) -> Case:
 def traffic(bench: Bench) -> Case:
     """Bytes, connections and requests of one call."""
     with bench.relay(0) as (relay, port):
-        asking = [through(subject, port) for subject in bench.processes if subject.key != "python"]
-        rows = [_cold_traffic(bench, relay, subject) for subject in asking]
+        asking = [subject for subject in bench.processes if subject.key not in ("python", "hook-served")]
+        rows = [_cold_traffic(bench, relay, through(subject, port)) for subject in asking]
         with bench.open_workers([through(subject, port) for subject in bench.workers]) as opened:
             for row, side in opened:
                 if row.key != "ours-blocking":
@@ -151,8 +152,6 @@ def traffic(bench: Bench) -> Case:
 
 
 def _cold_traffic(bench: Bench, relay: Side, subject: Subject) -> Row:
-    from benchmarks.running import run
-
     row = Row.of(subject)
     known = bench.known()
     for _ in range(3):

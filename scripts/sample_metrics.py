@@ -101,18 +101,23 @@ def _request(time: datetime, chance: random.Random) -> MetricsEntry:
     kind = chance.random()
     if kind < 0.01:
         return entry(
-            "ask", "failure", chance.gauss(20_000, 300), outcome="error", error="deadline", gate={"rule": None}
+            "ask", "failure", chance.gauss(20_000, 300), outcome="error", error="deadline_exceeded", gate={"rule": None}
         )
     if kind < 0.016:
         return entry(
-            "ask", "failure", chance.uniform(900, 2_500), outcome="error", error="overloaded", gate={"rule": None}
+            "ask",
+            "failure",
+            chance.uniform(900, 2_500),
+            outcome="error",
+            error="usage_limit_reached",
+            gate={"rule": None},
         )
     if kind < 0.022:
         asks = {"tool": "AskUserQuestion", "rule": None, "input": {"questions": 1}}
         return entry("ask", "rule", chance.uniform(1, 3), gate=asks)
     if kind < 0.032 and verdict == "allow":
         return entry("ask", "truncated", _wait(chance), gate={"rule": rule})
-    return entry(verdict, "model" if rule else "uncertain", _wait(chance))
+    return entry(verdict, "model", _wait(chance))
 
 
 def _call(time: datetime, chance: random.Random) -> MetricsEntry:

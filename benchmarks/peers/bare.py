@@ -69,6 +69,9 @@ class Driver:
     def after(self) -> None:
         """What is done between two turns: nothing."""
 
+    def idle(self) -> None:
+        """What an idle moment is used for: nothing."""
+
     def close(self) -> None:
         """End the app-server."""
         assert self.child.stdin is not None

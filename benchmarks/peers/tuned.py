@@ -47,14 +47,18 @@ class Driver:
         child: What `spawn` gave.
         request: What is asked.
         ahead: How many threads are started before they are wanted.
+        ready: Whether a new thread is given an item of no known type. codex drops it, and to do so asks for the
+            person's settings, for which the thread's first turn would wait otherwise: three round trips.
     """
 
-    def __init__(self, child: tuple[int, int, int], request: dict[str, Any], *, ahead: int = 1) -> None:
+    def __init__(
+        self, child: tuple[int, int, int], request: dict[str, Any], *, ahead: int = 1, ready: bool = False
+    ) -> None:
         self.pid, self._in, self._out = child
         self.request = request
         self._rest, self._lines, self._number = b"", deque[bytes](), 3
         self._asked, self._there = deque[int](), dict[int, str]()
-        self._used, self._ahead = list[str](), ahead
+        self._used, self._ahead, self._ready = list[str](), ahead, ready
         client = {"name": "tuned", "title": "tuned", "version": "1"}
         hello = {"clientInfo": client, "capabilities": {"experimentalApi": True, "optOutNotificationMethods": _UNREAD}}
         self.send({"id": 1, "method": "initialize", "params": hello}, {"method": "initialized"})
@@ -78,7 +82,12 @@ class Driver:
             self._lines.extend(lines)
         message: dict[str, Any] = json.loads(self._lines.popleft())
         if message.get("id", 0) > 3:
-            self._there[message["id"]] = message.get("result", {}).get("thread", {}).get("id", "")
+            thread = message["result"]["thread"]["id"]
+            if message["id"] in self._asked:
+                self._there[message["id"]] = thread
+            if self._ready:
+                nothing = {"threadId": thread, "items": [{"type": "nothing"}]}
+                self.send({"id": 3, "method": "thread/inject_items", "params": nothing})
         return message
 
     def thread(self) -> dict[str, Any]:
@@ -104,10 +113,9 @@ class Driver:
         """A thread, one that is there if there is one."""
         if not self._asked:
             self.ask_for_thread()
-        number = self._asked.popleft()
-        while number not in self._there:
+        while self._asked[0] not in self._there:
             self.receive()
-        self._used.append(self._there.pop(number))
+        self._used.append(self._there.pop(self._asked.popleft()))
         return self._used[-1]
 
     def turn(self) -> Any:
@@ -127,6 +135,11 @@ class Driver:
             self.send({"id": 3, "method": "thread/unsubscribe", "params": {"threadId": thread}})
         self._used.clear()
 
+    def idle(self) -> None:
+        """What an idle moment is used for: the threads that were asked for are waited for, and made ready."""
+        while len(self._there) < len(self._asked):
+            self.receive()
+
     def close(self) -> None:
         """End the app-server."""
         os.close(self._in)
@@ -135,5 +148,7 @@ class Driver:
 
 if __name__ == "__main__":
     with open(sys.argv[2], encoding="utf-8") as file:  # noqa: PTH123 - pathlib takes time to import
-        driver = Driver(CHILD, json.load(file))
-    print(json.dumps(driver.turn()))
+        driver = Driver(CHILD, json.load(file), ready=sys.argv[3:] == ["--ready"])
+    print(json.dumps(driver.turn()), flush=True)
+    # The interpreter's own goodbye takes milliseconds, and there is nothing left to say.
+    os._exit(0)

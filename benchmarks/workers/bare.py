@@ -1,4 +1,4 @@
-"""The bare drivers, kept: `python -m benchmarks.workers.bare CODEX REQUEST [--tuned AHEAD]`."""
+"""The bare drivers, kept: `python -m benchmarks.workers.bare CODEX REQUEST [--tuned AHEAD [--ready]]`."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class BareWorker:
                 with timed() as result:
                     checked(self._driver.turn())
                 self._driver.after()
+                self._driver.idle()
                 return result
             case "series":
                 return self._series(line["count"])
@@ -79,6 +80,7 @@ class BareWorker:
                 if first is None and message.get("method") == "item/agentMessage/delta":
                     first = time.perf_counter() - began
         driver.after()
+        driver.idle()
         return {**result, "first": first}
 
     def close(self) -> None:
@@ -90,7 +92,10 @@ def main() -> None:
     """Serve until stdin ends."""
     codex, path, *more = sys.argv[1:]
     request: dict[str, Any] = json.loads(Path(path).read_bytes())
-    driver = tuned.Driver(tuned.spawn(codex), request, ahead=int(more[1])) if more else bare.Driver(codex, request)
+    if more[:1] == ["--tuned"]:
+        driver = tuned.Driver(tuned.spawn(codex), request, ahead=int(more[1]), ready="--ready" in more)
+    else:
+        driver = bare.Driver(codex, request)
     worker = BareWorker(driver)
     serve(worker.answer, sys.stdin.buffer, sys.stdout.buffer)
     worker.close()

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from codex_oauth.cli.judging import permission_request, request_options
+from codex_oauth.cli.judging import Asked, permission_request, request_options
 from codex_oauth.cli.options import Where, call_options, open_codex
 from codex_oauth.cli.output import call, folded, printable, say, styled, to_json, waiting
 
@@ -23,8 +23,7 @@ _COLOUR: Final = {"allow": "green", "deny": "red", "ask": "yellow"}
 @click.option("--exit-code", is_flag=True, help="Exit with 0 for allow, 10 for deny, 11 for ask.")
 @call_options
 def command(
-    shell_command: str | None,
-    host: str | None,
+    asked: Asked,
     policy: Path | None,
     as_json: bool,
     exit_code: bool,
@@ -47,7 +46,7 @@ def command(
     from codex_oauth.gate import classify
     from codex_oauth.gate.situation import situation_of
 
-    request = permission_request(shell_command, host)
+    request = permission_request(asked)
     codex = open_codex(where)
     situation = situation_of(request, codex.settings, policy_file=policy)
     for note in situation.notes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from dataclasses import asdict
@@ -33,15 +34,15 @@ def command(as_json: bool, where: Where) -> None:
     """Look at everything that a call needs, and at the hooks of coding agents, and say for each problem the one command
     that mends it.
 
-    Makes no model request. Exits with the status that a call would have failed with; with 1 where only an installed
-    hook does not work.
+    Makes no model request. Exits with the status that a call would have failed with; with 2 where the gate's policy is
+    wrong, and with 1 where only an installed hook does not work.
     """
     try:
         codex = open_codex(where)
         with waiting("looking…"):
             checks = [_python(), *_look(codex)]
     except ConfigurationError as error:
-        checks = [_python(), Check("configuration", "fail", error.message, None, error.exit_status)]
+        checks = [_python(), Check("configuration", "fail", error.message, None, error.exit_status), *_hooks_alone()]
     status = next((check.exit_status for check in checks if check.state == "fail"), 0)
     if as_json:
         to_json(
@@ -73,11 +74,24 @@ def _python() -> Check:
     )
 
 
+def _hooks_alone() -> list[Check]:
+    """The look at the hooks where the configuration is wrong: as if there were none."""
+    from codex_oauth.cli.doctor_hooks import hook_checks
+    from codex_oauth.config import environment, load_settings
+
+    environ = {**environment(), "CODEX_OAUTH_CONFIG": os.devnull}
+    try:
+        return hook_checks(load_settings(environ=environ), environ=environ)
+    except ConfigurationError:
+        return []
+
+
 def _look(codex: AsyncCodex) -> list[Check]:
     from codex_oauth.cli.doctor_hooks import hook_checks
 
     settings = codex.settings
     checks: list[Check] = []
+    judged = None
     binary = _binary(settings)
     checks.append(binary)
     if binary.state == "ok":
@@ -85,8 +99,9 @@ def _look(codex: AsyncCodex) -> list[Check]:
         checks.append(home)
         if home.state != "fail":
             checks.append(_account(codex))
+            judged = settings.home
             checks += _sign_ins(settings)
-    checks += [_environment(settings), _metrics(settings), *hook_checks(settings)]
+    checks += [_environment(settings), _metrics(settings), *hook_checks(settings, judged=judged)]
     return checks
 
 
@@ -216,8 +231,6 @@ def _environment(settings: Settings) -> Check:
 
 
 def _metrics(settings: Settings) -> Check:
-    import os
-
     path = settings.metrics
     if path is None:
         return Check("metrics", "ok", "off")

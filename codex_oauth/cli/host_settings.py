@@ -26,6 +26,7 @@ __all__ = (
     "row",
     "scope_of",
     "settings_file",
+    "take_away",
     "verdict_seconds",
     "warn_of",
     "write",
@@ -159,3 +160,15 @@ def write(file: SettingsFile, text: str) -> None:
     row("wrote", file.path)
     if backup is not None:
         row("backup", backup)
+
+
+def take_away(file: SettingsFile) -> None:
+    """Take a settings file away in which nothing is left, and say so.
+
+    Raises:
+        ConfigurationError: It cannot be taken away, or somebody has changed it meanwhile.
+    """
+    from codex_oauth.hosts import remove_settings
+
+    remove_settings(file)
+    row("deleted", f"{file.path}, which came with the hook")

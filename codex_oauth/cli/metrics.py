@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from codex_oauth.cli.metrics_setting import metrics_are_off
 from codex_oauth.cli.output import folded, printable, say, styled, to_json
 from codex_oauth.config import load_settings
 from codex_oauth.errors import ConfigurationError
@@ -17,9 +18,9 @@ from codex_oauth.metrics.words import count, percent, tokens, visible
 from codex_oauth.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from codex_oauth.metrics.tally import Call, Command, Tally
+    from codex_oauth.metrics.tally import Call, Tally
 
 __all__ = ("command",)
 
@@ -27,6 +28,8 @@ _MOST_DAYS: Final = 3_660
 _COLOURS: Final = {"allow": "green", "deny": "red", "ask": "yellow"}
 _NARROW: Final = 18
 """Columns of a name on a screen, where the command needs the room."""
+_COMMAND: Final = 36
+"""Columns that a long command has at least."""
 
 
 @click.command("metrics")
@@ -34,17 +37,24 @@ _NARROW: Final = 18
 @click.option("--top", type=click.IntRange(0, 1_000), default=10, show_default=True, help="Commands in each list.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page to look at in a browser.")
+@click.option("--host", type=click.Choice(["claude", "codex"]), help="Only requests of this host.")
 @click.option(
-    "--file", type=click.Path(path_type=Path), metavar="PATH", help="Another metrics file.  [env: CODEX_OAUTH_METRICS]"
+    "--file",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Another metrics file; may be repeated, to count several together.  [env: CODEX_OAUTH_METRICS]",
 )
-def command(days: int, top: int, as_json: bool, html: Path | None, file: Path | None) -> None:
+def command(days: int, top: int, as_json: bool, html: Path | None, host: str | None, files: tuple[Path, ...]) -> None:
     """Show what the gate was asked and how it decided, how long that took, and the tokens.
 
-    Days begin at local midnight. The automation rate is the part of the requests that was allowed or denied without
-    the person; what is a question to the person anyway is not counted in it, nor in the latencies. Percentiles are
-    nearest-rank: each is a time that was measured. Makes no model request.
+    Days begin at local midnight. The automation rate is the part of the requests that the policy allowed or denied
+    without the person: a failure is no success, whatever the policy makes of it. What is a question to the person
+    anyway is not counted in it. Latencies are those of verdicts that a model gave, and percentiles are nearest-rank:
+    each is a time that was measured. Makes no model request.
     """
-    report = _read(file, days, top)
+    report = _read(files, days, top, host)
     if html is not None:
         place = _write(html, report)
         click.echo(f"wrote {place}", err=as_json)
@@ -54,23 +64,30 @@ def command(days: int, top: int, as_json: bool, html: Path | None, file: Path | 
         _show(report)
 
 
-def _read(file: Path | None, days: int, top: int) -> Report:
+def _read(files: Sequence[Path], days: int, top: int, host: str | None) -> Report:
+    # A file that is named twice counts once.
+    paths = list({path.absolute(): path for path in files}.values())
+    if not paths:
+        settings = load_settings()
+        if settings.metrics is None:
+            raise ConfigurationError(f"{metrics_are_off(settings)}; or name a file with --file")
+        paths = [settings.metrics]
+    for path in paths:
+        if not path.exists() and not path.with_name(path.name + ".1").exists():
+            if files:
+                raise ConfigurationError(f"{printable(str(path))}: no such file")
+            say(f"codex-oauth: no metrics yet: {printable(str(path))} is made by the first call")
+    return build(_lines(paths), days=days, top=top, host=host)
+
+
+def _lines(paths: Sequence[Path]) -> Iterator[dict[str, Any] | None]:
     from codex_oauth.metrics import scan
 
-    path = file or load_settings().metrics
-    if path is None:
-        raise ConfigurationError(
-            "metrics are off, by CODEX_OAUTH_METRICS or the configuration file: leave `metrics` out to have them from "
-            "now on, or name a file with --file"
-        )
-    if not path.exists() and not path.with_name(path.name + ".1").exists():
-        if file is not None:
-            raise ConfigurationError(f"{printable(str(path))}: no such file")
-        say(f"codex-oauth: no metrics yet: {printable(str(path))} is made by the first call")
-    try:
-        return build(scan(path), days=days, top=top)
-    except OSError as error:
-        raise ConfigurationError(f"{printable(str(path))}: cannot be read: {error.strerror}") from error
+    for path in paths:
+        try:
+            yield from scan(path)
+        except OSError as error:
+            raise ConfigurationError(f"{printable(str(path))}: cannot be read: {error.strerror}") from error
 
 
 def _write(path: Path, report: Report) -> str:
@@ -105,7 +122,15 @@ def _show(report: Report) -> None:
     for heading, verdict in (("asked most", "ask"), ("denied most", "deny")):
         if found := report.commands(verdict):
             click.echo()
-            _list(heading, _COLOURS[verdict], found)
+            names = [each.rule if each.rule and each.source == "model" else f"({each.source})" for each in found]
+            rows = [(each.count, each.tool, name, each.command) for name, each in zip(names, found, strict=True)]
+            _list(heading, _COLOURS[verdict], rows)
+    if failed := report.not_judged():
+        click.echo()
+        _list("not judged", "magenta", [(each.count, each.tool, each.reason, each.command) for each in failed])
+    if errors := report.sorted_errors():
+        click.echo()
+        _errors(errors)
     if report.calls:
         click.echo()
         heads = ("other calls", "all", "ok", "err", "cut off", "p50", "p95", "p99", "in", "out")
@@ -153,27 +178,44 @@ def _heading(cell: str) -> str:
     return styled(cell, colour, bold=True) if colour else click.style(cell, bold=True)
 
 
-def _list(heading: str, colour: str, found: Sequence[Command]) -> None:
+def _errors(found: Sequence[tuple[str, int, int]]) -> None:
+    from codex_oauth.metrics.not_judged import REMEDIES
+
+    names = [visible(code, 64) for code, _, _ in found]
+    wide = max(len("errors"), *map(len, names))
+    click.echo(f"{styled('errors'.ljust(wide), 'magenta', bold=True)}  {click.style('requests  calls', bold=True)}")
+    for name, (code, requests, calls) in zip(names, found, strict=True):
+        remedy = f"  {REMEDIES[code]}" if code in REMEDIES else ""
+        click.echo(f"{name.ljust(wide)}  {_short(requests).rjust(8)}  {_short(calls).rjust(5)}{remedy}")
+
+
+def _list(heading: str, colour: str, found: Sequence[tuple[int, str, str, str]]) -> None:
+    """A heading, and rows of how often, which tool, by what, and the command."""
     from rich.cells import cell_len, set_cell_size
 
-    names = [(str(each.count), *_named(each)) for each in found]
-    wide = [max(cell_len(row[column]) for row in names) for column in range(3)]
+    rows = [
+        (str(times), visible(tool, 100), visible(rule, 100), visible(what, 4_000) or "(no input)")
+        for times, tool, rule, what in found
+    ]
+    wide = [max(cell_len(row[column]) for row in rows) for column in range(4)]
+    if sys.stdout.isatty():
+        names = _columns() - wide[0] - 6 - min(wide[3], _COMMAND)
+        wide[2] = min(wide[2], max(_NARROW, names - min(wide[1], _NARROW)))
+        wide[1] = min(wide[1], max(_NARROW, names - wide[2]))
     click.echo(styled(heading, colour, bold=True))
-    for (times, tool, rule), each in zip(names, found, strict=True):
-        start = "  ".join((times.rjust(wide[0]), set_cell_size(tool, wide[1]), set_cell_size(rule, wide[2])))
-        what = visible(each.command, 4_000) or "(no input)"
-        room = max(_columns() - cell_len(start) - 2, 10)
-        if sys.stdout.isatty() and cell_len(what) > room:
-            what = set_cell_size(what, room - 1).rstrip() + "…"
-        click.echo(f"{start}  {what}")
+    for times, tool, rule, what in rows:
+        # The end of a tool's long name tells more than its beginning, which is its server's.
+        end = tool if cell_len(tool) <= wide[1] else f"…{tool[1 - wide[1] :]}"
+        cells = (times.rjust(wide[0]), set_cell_size(end, wide[1]), set_cell_size(_head(rule, wide[2]), wide[2]))
+        start = "  ".join(cells)
+        room = max(_columns() - cell_len(start) - 2, 10) if sys.stdout.isatty() else cell_len(what)
+        click.echo(f"{start}  {_head(what, room)}")
 
 
-def _named(each: Command) -> tuple[str, str]:
-    tool, rule = visible(each.tool, 100), each.rule if each.rule and each.source == "model" else f"({each.source})"
-    if not sys.stdout.isatty():
-        return tool, visible(rule, 100)
-    # The end of a long name tells more than its beginning, which is its server's.
-    return tool if len(tool) <= _NARROW else f"…{tool[1 - _NARROW :]}", visible(rule, _NARROW)
+def _head(text: str, room: int) -> str:
+    from rich.cells import cell_len, set_cell_size
+
+    return text if cell_len(text) <= room else f"{set_cell_size(text, room - 1).rstrip()}…"
 
 
 def _columns() -> int:

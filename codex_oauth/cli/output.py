@@ -77,7 +77,7 @@ def explain(error: CodexOAuthError) -> str:
 
         when = datetime.fromtimestamp(error.resets_at).astimezone()
         lines.append(f"  the limit lifts at {when:%Y-%m-%d %H:%M %Z}")
-    if isinstance(error, OutputValidationError):
+    if isinstance(error, OutputValidationError) and len(error.errors) > 1:  # the message has the first one
         lines += [f"  {printable(line)}" for line in error.errors]
     if isinstance(error, ProcessError) and error.stderr_tail:
         from codex_oauth.redaction import cleaned

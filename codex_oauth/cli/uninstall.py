@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,7 @@ from codex_oauth.cli.host_settings import (
     row,
     scope_of,
     settings_file,
+    take_away,
     write,
     writing_options,
 )
@@ -36,7 +38,8 @@ __all__ = ("command",)
 def command(host: Host, project: bool, local: bool, yes: bool, dry_run: bool, trust: bool | None) -> None:
     """Take the permission hook out of the settings of Claude Code or Codex.
 
-    Shows what would change and asks; keeps a copy of the file beside it. Other hooks stay. Codex forgets that it
+    Shows what would change and asks; keeps a copy of the file beside it, or takes the file away where it came with the
+    hook. Other hooks stay. Codex forgets that it
     trusted the hook. It trusts each hook at its place: where others move up, that is said, and put right if you agree.
 
     \b
@@ -61,9 +64,13 @@ def command(host: Host, project: bool, local: bool, yes: bool, dry_run: bool, tr
         return
     settings = load_settings()
     moving = host == "codex" and change.shifts
-    agree_to(file, change.text, yes=yes, dry_run=dry_run, warning=OTHERS_MOVE if moving else None)
+    text = "" if _made_by_install(file, change.text, host) else change.text
+    agree_to(file, text, yes=yes, dry_run=dry_run, warning=OTHERS_MOVE if moving else None)
     before = seen_before(settings, file) if host == "codex" else None
-    write(file, change.text)
+    if text:
+        write(file, text)
+    else:
+        take_away(file)
     row("removed", f"{HOST_NAMES[host]} has the hook no longer; start it anew where it runs already")
     # Where Codex could not be asked, nobody knows what it will make of those that move.
     others_run = follow_moves(settings, file, before, trust=trust) and not (moving and before is None)
@@ -72,12 +79,29 @@ def command(host: Host, project: bool, local: bool, yes: bool, dry_run: bool, tr
         raise click.exceptions.Exit(1)
 
 
+def _made_by_install(file: SettingsFile, text: str, host: Host) -> bool:
+    """Whether the file came with the hook, and nothing would be left in it."""
+    from codex_oauth.errors import ConfigurationError
+    from codex_oauth.hosts import backup_of, read_settings, without_hook
+
+    if json.loads(text) != {} or file.path.is_symlink():
+        return False
+    try:
+        first = read_settings(backup_of(file))
+        # A copy that has the hook in it is of no time before the hook.
+        return first.raw is None or json.loads(without_hook(first, host).text) == {} != first.value
+    except (ConfigurationError, ValueError):
+        return False
+
+
 def _say_elsewhere(host: Host, homes: HostHomes, file: SettingsFile) -> None:
     from codex_oauth.hosts import codex_config, hand_written, look_at_claude
 
     if host == "codex":
         places = [homes.codex / "config.toml"] if hand_written(codex_config(homes.codex)) else []
     else:
-        places = [path for path in look_at_claude(homes.claude, here(), timeout=0).installed if path != file.path]
+        places = [
+            path for path in look_at_claude(homes.claude, here(), timeout=lambda _: 0).installed if path != file.path
+        ]
     for path in places:
         say(f"it is still in {printable(str(path))}")

@@ -54,7 +54,8 @@ async def classify(
         raise ConfigurationError("classify takes an AsyncCodex as codex=")
     codex = codex or AsyncCodex()
     rendered = request_text(request, context)
-    journal = Journal(codex.settings.metrics, command="classify", request=request, policy=policy, rendered=rendered)
+    journal = Journal(codex.settings.metrics, command="classify", host=request.host)
+    journal.request, journal.policy, journal.rendered = request, policy, rendered
     try:
         verdict = await judge(
             request, policy=policy, codex=codex, rendered=rendered, model=model, effort=effort, timeout=timeout

@@ -15,7 +15,7 @@ from codex_oauth.gate.codex import render as render_for_codex
 from codex_oauth.gate.denials import Denials
 from codex_oauth.gate.failures import failure_class
 from codex_oauth.gate.journal import Journal
-from codex_oauth.gate.policy import FAILURE_CLASSES, FailureClass, OnFailure, Policy
+from codex_oauth.gate.policy import Behavior, FailureClass, OnFailure, Policy
 from codex_oauth.gate.policy.layers import load_policy
 from codex_oauth.gate.prompt import request_text
 from codex_oauth.gate.request import Host, PermissionRequest
@@ -59,27 +59,32 @@ async def answer(
         policy_file: A policy file to use instead of the user's and the repository's.
         on_failure: What becomes of a request that has no verdict, whatever the policy says; None for the policy's word.
     """
+    journal = Journal(codex.settings.metrics, command="hook", host=host)
+
+    def without(
+        error: Exception, name: FailureClass, heard: OnFailure | None, notes: tuple[str, ...] = ()
+    ) -> HookAnswer:
+        ended = failed(error, name, on_failure or heard, notes)
+        behavior: Behavior = "deny" if ended.stdout else "ask"
+        journal.failed(error, Verdict(behavior=behavior, reason="", source="failure"))
+        return ended
+
     try:
-        request = PermissionRequest.from_hook(payload, host=host)
+        journal.request = request = PermissionRequest.from_hook(payload, host=host)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the host gets an answer that is no allow
-        return failed(error, "input", on_failure)
+        return without(error, "input", None)
     try:
         situation = situation_of(request, codex.settings, policy_file=policy_file)
-        rendered = request_text(request, situation.context)
     except Exception as error:  # noqa: BLE001
         name = failure_class(error)
-        return failed(error, name, on_failure or _users_word(name, request, codex.settings))
-    policy = situation.policy
-    journal = Journal(codex.settings.metrics, command="hook", request=request, policy=policy, rendered=rendered)
+        return without(error, name, _users_word(name, request, codex.settings))
+    journal.policy = policy = situation.policy
     try:
+        journal.rendered = rendered = request_text(request, situation.context)
         verdict = await judge(request, policy=policy, codex=codex, rendered=rendered)
     except Exception as error:  # noqa: BLE001
         name = failure_class(error)
-        ended = failed(error, name, on_failure or policy.on_failure.get(name, "ask"), situation.notes)
-        behavior = "deny" if ended.stdout else "ask"
-        stand_in = Verdict(behavior=behavior, reason="", deny_message="", source="failure")
-        journal.failed(error, stand_in)
-        return ended
+        return without(error, name, policy.on_failure.get(name), situation.notes)
     verdict = _escalated(verdict, request, Denials(codex.settings.state_dir / "gate" / "denials", request.session))
     journal.judged(verdict)
     return HookAnswer(_rendered(verdict, request, policy), notes=situation.notes)
@@ -104,8 +109,8 @@ def failed(
     verdict = Verdict(
         behavior="deny",
         reason=words,
-        deny_message=f"The permission gate could not judge this ({FAILURE_CLASSES[name]}), and its policy is to deny "
-        "then. Stop, and report it to the person; trying another way leads to the same.",
+        deny_message=f"The permission gate could not judge this, and its policy is to deny then. ({words[:400]}) Stop, "
+        "and report it to the person, who can run codex-oauth doctor; trying another way leads to the same.",
         source="failure",
     )
     # Both hosts read a denial alike.

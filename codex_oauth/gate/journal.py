@@ -15,8 +15,9 @@ from codex_oauth.version import __version__
 if TYPE_CHECKING:
     from codex_oauth.gate.policy import Policy
     from codex_oauth.gate.prompt import Rendered
-    from codex_oauth.gate.request import PermissionRequest
+    from codex_oauth.gate.request import Host, PermissionRequest
     from codex_oauth.gate.verdict import Verdict
+    from codex_oauth.metrics import GateFields
 
 __all__ = ("Journal",)
 
@@ -27,26 +28,22 @@ class Journal:
     Args:
         path: The metrics file; None for none.
         command: What was asked for: `classify` or `hook`.
-        request: The request.
-        policy: The policy that it was judged by.
+        host: Whose request it is.
+
+    Attributes:
+        request: The request, once it is known to be one.
+        policy: The policy that it is judged by, once it is known.
         rendered: The request without its secrets, where that was made already.
     """
 
-    def __init__(
-        self,
-        path: Path | None,
-        *,
-        command: str,
-        request: PermissionRequest,
-        policy: Policy,
-        rendered: Rendered | None = None,
-    ) -> None:
+    def __init__(self, path: Path | None, *, command: str, host: Host | None) -> None:
         self._path = path
         self._command = command
-        self._request = request
-        self._policy = policy
-        self._rendered = rendered
+        self._host: Host | None = host
         self._began = time.perf_counter()
+        self.request: PermissionRequest | None = None
+        self.policy: Policy | None = None
+        self.rendered: Rendered | None = None
 
     def judged(self, verdict: Verdict) -> None:
         """There is a verdict."""
@@ -62,9 +59,8 @@ class Journal:
     def _write(self, verdict: Verdict | None, error: str | None) -> None:
         if self._path is None:
             return
-        from codex_oauth.metrics import GateFields, MetricsEntry, Phases, Tokens, append
+        from codex_oauth.metrics import MetricsEntry, Phases, Tokens, append
 
-        request = self._request
         timing = verdict.timing if verdict else None
         phases = {phase.name: getattr(timing, phase.name) for phase in fields(Phases)} if timing else {}
         phases["total"] = (time.perf_counter() - self._began) * 1000
@@ -77,7 +73,7 @@ class Journal:
                 package_version=__version__,
                 outcome="error" if error else "ok",
                 error=error,
-                model_requested=self._policy.model,
+                model_requested=self.policy.model if self.policy else None,
                 model=verdict.model if verdict else None,
                 effort=verdict.effort if verdict else None,
                 phases=Phases(**phases),
@@ -87,18 +83,29 @@ class Journal:
                 account=account.kind if account else None,
                 plan=account.plan if account else None,
                 repaired=verdict.repaired if verdict else False,
-                gate=GateFields(
-                    session=request.session,
-                    tool=redact(request.tool).text,
-                    host=request.host,
-                    mode=request.mode,
-                    verdict=verdict.behavior if verdict else "error",
-                    source=verdict.source if verdict else "failure",
-                    forced=verdict.forced if verdict else False,
-                    rule=verdict.rule if verdict else None,
-                    policy=self._policy.fingerprint,
-                    input=self._rendered.tool_input if self._rendered else redact_value(dict(request.tool_input))[0],
-                    cwd=redact(request.cwd).text if request.cwd else None,
-                ),
+                gate=self._gate(verdict),
             ),
+        )
+
+    def _gate(self, verdict: Verdict | None) -> GateFields:
+        from codex_oauth.metrics import GateFields
+
+        request = self.request
+        tool_input = None
+        if self.rendered is not None:
+            tool_input = self.rendered.tool_input
+        elif request is not None:
+            tool_input = redact_value(dict(request.tool_input))[0]
+        return GateFields(
+            session=request.session if request else None,
+            tool=redact(request.tool).text if request else "unknown",
+            host=request.host if request else self._host,
+            mode=request.mode if request else None,
+            verdict=verdict.behavior if verdict else "error",
+            source=verdict.source if verdict else "failure",
+            forced=verdict.forced if verdict else False,
+            rule=verdict.rule if verdict else None,
+            policy=self.policy.fingerprint if self.policy else None,
+            input=tool_input,
+            cwd=redact(request.cwd).text if request and request.cwd else None,
         )

@@ -94,6 +94,8 @@ class PermissionRequest:
             # A host may hand on bytes that are no UTF-8, out of a file or a terminal: the request is still to be
             # judged.
             text = payload.decode("utf-8", "replace") if isinstance(payload, bytes) else payload
+            if not text.strip():
+                raise ConfigurationError("the hook's input is empty")
             value = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_unique)
         except _RepeatedKeyError:
             # Which of the two would be run is the host's to say, so neither is judged.
@@ -106,7 +108,8 @@ class PermissionRequest:
         fields = cast("dict[str, Any]", value)
         event = fields.get("hook_event_name", "PermissionRequest")
         if event != "PermissionRequest":
-            raise ConfigurationError("the hook's input is of another event than PermissionRequest")
+            named = f" ({event})" if isinstance(event, str) and event.isidentifier() and len(event) <= 40 else ""
+            raise ConfigurationError(f"the hook's input is of another event than PermissionRequest{named}")
         tool = fields.get("tool_name")
         if not isinstance(tool, str) or not tool:
             raise ConfigurationError("the hook's input has no tool_name")

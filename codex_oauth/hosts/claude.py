@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, cast
@@ -15,7 +15,7 @@ from codex_oauth.hosts.report import Obstacle, Report, entry_obstacles, mentions
 from codex_oauth.hosts.settings_file import SettingsFile, read_settings
 from codex_oauth.types import as_object
 
-__all__ = ("Scope", "claude_settings", "look_at_claude")
+__all__ = ("Scope", "claude_settings", "look_at_claude", "repository_of")
 
 Scope: TypeAlias = Literal["user", "project", "local"]
 """Whose settings: the user's own, a repository's, or one's own for a repository."""
@@ -50,8 +50,13 @@ def claude_settings(home: Path, folder: Path, scope: Scope) -> Path:
     """
     if scope == "user":
         return home / "settings.json"
-    root = next((place for place in (folder, *folder.parents) if (place / ".git").exists()), folder)
+    root = repository_of(folder) or folder
     return root / ".claude" / ("settings.json" if scope == "project" else "settings.local.json")
+
+
+def repository_of(folder: Path) -> Path | None:
+    """The repository that Claude Code takes a folder to be in; None where it is in none."""
+    return next((place for place in (folder, *folder.parents) if (place / ".git").exists()), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ class _Layer:
         return self.file.path
 
 
-def look_at_claude(home: Path, folder: Path, *, timeout: float) -> Report:
+def look_at_claude(home: Path, folder: Path, *, timeout: Callable[[str], float]) -> Report:
     """How it stands with the hook in a folder: the user's settings, the repository's, and an administrator's.
 
     Hooks of plugins are not looked at.
@@ -75,7 +80,7 @@ def look_at_claude(home: Path, folder: Path, *, timeout: float) -> Report:
     Args:
         home: Claude Code's own folder, such as `~/.claude`.
         folder: Where Claude Code would be started.
-        timeout: Seconds that a verdict may take.
+        timeout: Gives the seconds that a verdict of a hook's command may take.
     """
     layers, unreadable, broken = _layers(home, folder)
     installed = dict.fromkeys(layer.path for layer in layers for hook in layer.hooks if hook.ours)
@@ -85,7 +90,7 @@ def look_at_claude(home: Path, folder: Path, *, timeout: float) -> Report:
     own = [(layer, hook) for layer in layers for hook in layer.hooks if hook.ours == "own"]
     for layer, hook in own:
         install = f"codex-oauth install claude{_SCOPE_OPTIONS.get(layer.scope, '')}"
-        obstacles += entry_obstacles(layer.path, hook, install=install, timeout=timeout)
+        obstacles += entry_obstacles(layer.path, hook, "claude", install=install, timeout=timeout)
     obstacles += _switches(layers)
     obstacles += _rules(layers)
     obstacles += _others(layers)
@@ -95,7 +100,8 @@ def look_at_claude(home: Path, folder: Path, *, timeout: float) -> Report:
         notes.append(f"{count} allow rule{'s' * (count > 1)}: what they match is done without the hook")
     if _effective(layers, "permissions", "defaultMode")[0] == "acceptEdits":
         notes.append("permissions.defaultMode is acceptEdits: edits of files are made without the hook")
-    return Report("claude", tuple(installed), tuple(obstacles), tuple(notes))
+    commands = dict.fromkeys(hook.command for layer in layers for hook in layer.hooks if hook.ours)
+    return Report("claude", tuple(installed), tuple(obstacles), tuple(notes), commands=tuple(commands))
 
 
 def _layers(home: Path, folder: Path) -> tuple[list[_Layer], list[str], list[Obstacle]]:
@@ -185,5 +191,17 @@ def _others(layers: list[_Layer]) -> list[Obstacle]:
     if ours > 1:
         places = tuple(str(layer.path) for layer in layers for hook in layer.hooks if hook.ours)
         finding = f"the hook is installed {ours} times, and each request is judged that often"
-        obstacles.append(Obstacle("partly", finding, "codex-oauth uninstall claude --project, or --local", places))
+        obstacles.append(Obstacle("partly", finding, _leaving_one(layers), places))
     return obstacles
+
+
+def _leaving_one(layers: list[_Layer]) -> str:
+    """What leaves one hook of several: that of the settings that hold for the most."""
+    holding = [layer for layer in layers if any(hook.ours == "own" for hook in layer.hooks)]
+    surplus = [layer for layer in holding[:-1] if layer.scope in _SCOPE_OPTIONS]
+    if surplus:
+        return " && ".join(f"codex-oauth uninstall claude{_SCOPE_OPTIONS[layer.scope]}" for layer in surplus)
+    kinds = [hook.ours for layer in holding for hook in layer.hooks if hook.ours]
+    if holding and holding[0].scope in _SCOPE_OPTIONS and len(kinds) > 1 and "wrapped" not in kinds:
+        return f"codex-oauth install claude{_SCOPE_OPTIONS[holding[0].scope]}"
+    return "take all but one of them out"

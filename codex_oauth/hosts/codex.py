@@ -20,6 +20,7 @@ __all__ = ("codex_config", "codex_hooks_file", "hand_written", "look_at_codex", 
 _INSTALL = "codex-oauth install codex"
 _TRUST = "codex-oauth install codex --trust"
 _LOOK = "codex, then /hooks"
+_UNINSTALL = "codex-oauth uninstall codex"
 
 
 def codex_hooks_file(home: Path) -> Path:
@@ -56,13 +57,13 @@ def switched_off(config: dict[str, Any]) -> str | None:
     return next((name for name in ("hooks", "codex_hooks") if features.get(name) is False), None)
 
 
-def look_at_codex(home: Path, ask: Callable[[], HookListing | str], *, timeout: float) -> Report:
+def look_at_codex(home: Path, ask: Callable[[], HookListing | str], *, timeout: Callable[[str], float]) -> Report:
     """How it stands with the hook.
 
     Args:
         home: The user's own CODEX_HOME.
         ask: Gives what Codex sees, or why that is not known. Called only where the hook is installed.
-        timeout: Seconds that a verdict may take.
+        timeout: Gives the seconds that a verdict of a hook's command may take.
     """
     path = codex_hooks_file(home)
     config = codex_config(home)
@@ -77,15 +78,18 @@ def look_at_codex(home: Path, ask: Callable[[], HookListing | str], *, timeout: 
     installed = (*([path] if own else []), *([home / "config.toml"] if by_hand else []))
     if not installed:
         return Report("codex")
+    wrapped = any(hook.ours == "wrapped" for hook in own)
     obstacles = [
         found
         for hook in own
         if hook.ours == "own"
-        for found in entry_obstacles(path, hook, install=_INSTALL, timeout=timeout)
+        for found in entry_obstacles(path, hook, "codex", install=_INSTALL, timeout=timeout)
     ]
     if len(own) + len(by_hand) > 1:
         finding = f"the hook is installed {len(own) + len(by_hand)} times, and each request is judged that often"
-        obstacles.append(Obstacle("partly", finding, _INSTALL, tuple(map(str, installed))))
+        # Nothing is installed beside one that somebody has put into config.toml, or beside a command of their own.
+        mend = "take all but one of them out" if wrapped else _UNINSTALL if by_hand else _INSTALL
+        obstacles.append(Obstacle("partly", finding, mend, tuple(map(str, installed))))
     notes: list[str] = []
     trusted = False
     if config.get("approval_policy") == "never":
@@ -103,13 +107,14 @@ def look_at_codex(home: Path, ask: Callable[[], HookListing | str], *, timeout: 
         if isinstance(listing, str):
             obstacles.append(Obstacle("partly", f"whether Codex trusts the hook is not known: {listing}", _LOOK))
         else:
-            distrust = _distrust(listing, home)
+            distrust = _distrust(listing, home, _LOOK if by_hand or wrapped else _TRUST)
             trusted = not distrust
             obstacles += [*distrust, *_others(listing)]
-    return Report("codex", installed, tuple(obstacles), tuple(notes), trusted)
+    commands = tuple(dict.fromkeys([*(hook.command for hook in own), *by_hand]))
+    return Report("codex", installed, tuple(obstacles), tuple(notes), trusted, commands)
 
 
-def _distrust(listing: HookListing, home: Path) -> list[Obstacle]:
+def _distrust(listing: HookListing, home: Path, trust: str) -> list[Obstacle]:
     found = [hook for hook in request_hooks(listing) if runs_hook(hook.command, "codex")]
     if not found:
         finding = "Codex does not see the hook"
@@ -122,8 +127,8 @@ def _distrust(listing: HookListing, home: Path) -> list[Obstacle]:
     }
     hook = found[0]
     if not hook.enabled:
-        return [Obstacle("off", f"the hook is switched off in {home / 'config.toml'} (enabled = false)", _TRUST)]
-    return [Obstacle("off", why.get(hook.trust, f"Codex does not run the hook: it is {hook.trust}"), _TRUST)]
+        return [Obstacle("off", f"the hook is switched off in {home / 'config.toml'} (enabled = false)", trust)]
+    return [Obstacle("off", why.get(hook.trust, f"Codex does not run the hook: it is {hook.trust}"), trust)]
 
 
 def _others(listing: HookListing) -> list[Obstacle]:

@@ -7,19 +7,34 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from codex_oauth.errors import ConfigurationError
 
-__all__ = ("HookOptions", "Host", "broken_part", "hook_command", "option_of", "runs_hook", "words_of")
+__all__ = (
+    "FILES",
+    "HookOptions",
+    "Host",
+    "broken_part",
+    "hook_command",
+    "hook_place",
+    "is_operator",
+    "joined",
+    "option_of",
+    "option_words",
+    "own_program",
+    "runs_hook",
+    "words_of",
+)
 
 Host: TypeAlias = Literal["claude", "codex"]
 
 _PROGRAM: Final = re.compile(r"(?:^|[/\\])codex-oauth(?:\.exe)?$", re.IGNORECASE)
 _OPERATORS: Final = frozenset("();<>|&\n")
-_FILES: Final = ("--codex-bin", "--policy")
+FILES: Final = ("--codex-bin", "--policy")
 """Options that name something that has to exist."""
 
 
@@ -32,6 +47,7 @@ class HookOptions:
 
     Attributes:
         home: Another place for the managed CODEX_HOME.
+        codex_home: A CODEX_HOME of the user's own. Only a hook that was changed by hand has one.
         profile: Another account.
         codex_bin: The codex binary that judges.
         policy: A policy file to use instead of the usual ones.
@@ -39,40 +55,62 @@ class HookOptions:
     """
 
     home: Path | None = None
+    codex_home: Path | None = None
     profile: str | None = None
     codex_bin: Path | None = None
     policy: Path | None = None
     on_failure: str | None = None
 
 
-def hook_command(host: Host, options: HookOptions, *, executable: str | None = None) -> str:
-    """The command for a host's settings: absolute, and quoted for the shell that the host runs it with.
+def own_program(executable: str | None = None) -> str:
+    """This installation's program as a host's command begins with it: absolute, and quoted for a shell.
 
     Args:
-        host: Whose hook.
-        options: What the hook is told.
         executable: The Python that has this package; this one by default.
 
     Raises:
-        ConfigurationError: It cannot be written down.
+        ConfigurationError: That Python does not know where it is.
     """
     python = Path(executable or sys.executable or "")
     if not python.is_absolute():
         raise ConfigurationError("this Python does not know where it is, so no hook can be written that starts it")
     script = python.with_name("codex-oauth.exe" if sys.platform == "win32" else "codex-oauth")
     # -P: a host runs the hook in the repository, whose folder Python would otherwise look for modules in first.
-    program = [str(script)] if os.access(script, os.X_OK) else [str(python), "-P", "-m", "codex_oauth"]
-    words = [*program, "hook", host]
-    for name, value in (
+    return joined([str(script)] if os.access(script, os.X_OK) else [str(python), "-P", "-m", "codex_oauth"])
+
+
+def joined(words: Sequence[str]) -> str:
+    """Words as one command line, quoted for the shell that hosts run commands with."""
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
+
+
+def option_words(options: HookOptions) -> list[str]:
+    """What the hook is told, as words: an option, its value, the next option. Paths are whole ones."""
+    given = (
         ("--home", _absolute(options.home)),
+        ("--codex-home", _absolute(options.codex_home)),
         ("--profile", options.profile),
         ("--codex-bin", _absolute(options.codex_bin)),
         ("--policy", _absolute(options.policy)),
         ("--on-failure", options.on_failure),
-    ):
-        if value is not None:
-            words += [name, value]
-    command = subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
+    )
+    return [word for name, value in given if value is not None for word in (name, value)]
+
+
+def hook_command(host: Host, options: HookOptions, *, program: str | None = None, executable: str | None = None) -> str:
+    """The command for a host's settings, quoted for the shell that the host runs it with.
+
+    Args:
+        host: Whose hook.
+        options: What the hook is told.
+        program: What it begins with, as a shell takes it; by default this installation's program, absolute.
+        executable: The Python that has this package; this one by default.
+
+    Raises:
+        ConfigurationError: It cannot be written down.
+    """
+    program = own_program(executable) if program is None else program
+    command = f"{program} {joined(['hook', host, *option_words(options)])}"
     try:
         command.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -92,11 +130,23 @@ def runs_hook(command: object, host: Host) -> Literal["own", "wrapped"] | None:
     if not isinstance(command, str):
         return None
     words = words_of(command)
+    if hook_place(words, host) is None:
+        return None
+    return "wrapped" if any(map(is_operator, words)) else "own"
+
+
+def hook_place(words: Sequence[str], host: Host) -> int | None:
+    """Where in a command's words the hook of this package is named, right after its program; None where it is not."""
     for index, word in enumerate(words[:-1]):
         ours = _PROGRAM.search(word) or (word == "codex_oauth" and index and words[index - 1] == "-m")
-        if ours and words[index + 1 : index + 3] == ["hook", host]:
-            return "wrapped" if any(_OPERATORS.issuperset(part) for part in words if part) else "own"
+        if ours and list(words[index + 1 : index + 3]) == ["hook", host]:
+            return index + 1
     return None
+
+
+def is_operator(word: str) -> bool:
+    """Whether a word of a command is one of the shell's own, such as a pipe."""
+    return bool(word) and _OPERATORS.issuperset(word)
 
 
 def words_of(command: str) -> list[str]:
@@ -137,7 +187,7 @@ def broken_part(command: str) -> str | None:
         interpreter = _interpreter(path)
         if interpreter is not None and not interpreter.exists():
             return f"{program} needs {interpreter}, which does not exist"
-    for name in _FILES:
+    for name in FILES:
         value = option_of(command, name)
         if value is not None and not Path(value).is_file():
             return f"{name} names {value}, which does not exist"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from codex_oauth.hosts.carried import gone_file, remade_by
 from codex_oauth.hosts.hook_command import Host, broken_part
 from codex_oauth.hosts.hook_settings import Placed
 
@@ -39,6 +41,7 @@ class Report:
         obstacles: What keeps it from deciding.
         notes: What is good to know.
         trusted: Whether Codex has said that it runs the hook.
+        commands: The commands that run the hook, each once.
     """
 
     host: Host
@@ -46,27 +49,34 @@ class Report:
     obstacles: tuple[Obstacle, ...] = ()
     notes: tuple[str, ...] = ()
     trusted: bool = False
+    commands: tuple[str, ...] = ()
 
 
-def entry_obstacles(path: Path, hook: Placed, *, install: str, timeout: float) -> list[Obstacle]:
+def entry_obstacles(
+    path: Path, hook: Placed, host: Host, *, install: str, timeout: Callable[[str], float]
+) -> list[Obstacle]:
     """What is wrong with the hook's own entry in a file.
 
     Args:
         path: The file.
         hook: The hook in it.
-        install: The command that writes the entry anew.
-        timeout: Seconds that a verdict may take.
+        host: Whose hook.
+        install: The command that writes the entry anew, with all that the hook carries.
+        timeout: Gives the seconds that a verdict of a hook's command may take.
     """
     obstacles: list[Obstacle] = []
     broken = broken_part(hook.command)
     if broken is not None:
-        obstacles.append(Obstacle("off", f"the hook in {path} cannot start: {broken}", install))
+        gone = gone_file(hook.command, host)
+        # An installation keeps what the hook carries, and so would keep what is gone.
+        mend = install if gone is None else remade_by(install, hook.command, host, without=gone)
+        obstacles.append(Obstacle("off", f"the hook in {path} cannot start: {broken}", mend))
     if hook.entry.get("async"):
         obstacles.append(Obstacle("off", f"the hook in {path} is 'async', so its answer is not used", install))
     patience = hook.entry.get("timeout")
-    if isinstance(patience, int | float) and patience <= timeout:
+    if isinstance(patience, int | float) and patience <= (seconds := timeout(hook.command)):
         finding = (
-            f"the host waits {patience:g} s for the hook in {path}, and a verdict may take {timeout:g} s; one that "
+            f"the host waits {patience:g} s for the hook in {path}, and a verdict may take {seconds:g} s; one that "
             "comes later is lost"
         )
         obstacles.append(Obstacle("partly", finding, install))

@@ -15,11 +15,11 @@ from typing import Any, Final, cast
 
 from codex_oauth.errors import ConfigurationError
 
-__all__ = ("SettingsFile", "difference", "read_settings", "write_settings")
+__all__ = ("SettingsFile", "backup_of", "difference", "read_settings", "remove_settings", "write_settings")
 
 _UNCHANGED: Final = "Nothing was changed"
 _BOM: Final = b"\xef\xbb\xbf"
-_MOST_BACKUPS: Final = 1000
+_NONE: Final = "/dev/null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +105,9 @@ def _refuse(word: str) -> Any:
 
 
 def difference(file: SettingsFile, text: str) -> Sequence[str]:
-    """What would change, as the lines of a unified diff."""
-    old, new = _lines(file.text), _lines(text)
-    return list(
-        difflib.unified_diff(old, new, str(file.path), f"{file.path} (new)" if old else str(file.path), lineterm="")
-    )
+    """What would change, as the lines of a unified diff. Without text, the file would be taken away."""
+    names = (_NONE if file.raw is None else str(file.path), str(file.path) if text else _NONE)
+    return list(difflib.unified_diff(_lines(file.text), _lines(text), *names, lineterm=""))
 
 
 def _lines(text: str) -> list[str]:
@@ -119,6 +117,8 @@ def _lines(text: str) -> list[str]:
 
 def write_settings(file: SettingsFile, text: str) -> Path | None:
     """Put `text` in the place of what was read, in one step, with the old permissions and behind the same link.
+
+    Two copies are kept: the first that was ever made, and that of the last change.
 
     Returns:
         The copy of what was there, beside it; None where there was nothing.
@@ -136,11 +136,14 @@ def write_settings(file: SettingsFile, text: str) -> Path | None:
         new = file.real.with_name(f".{file.real.name}.{os.urandom(4).hex()}.new")
         _create(new, text.encode("utf-8"), file)
         made.append(new)
-        backup = _keep(file, made)
+        backup, kept = _keep(file, made)
         if _bytes(file.real) != file.raw:
             raise ConfigurationError(
                 f"{file.path}: was changed by somebody else meanwhile. {_UNCHANGED}; run the command again"
             )
+        if backup is not None and kept is not None:
+            kept.replace(backup)
+            made.remove(kept)
         new.replace(file.real)
     except OSError as error:
         _take_back(made)
@@ -149,6 +152,29 @@ def write_settings(file: SettingsFile, text: str) -> Path | None:
         _take_back(made)
         raise
     return backup
+
+
+def remove_settings(file: SettingsFile) -> None:
+    """Take the file away, as it was read.
+
+    Raises:
+        ConfigurationError: Somebody has changed the file since it was read, or it cannot be taken away.
+    """
+    if file.mode is not None and not file.mode & 0o222:
+        raise file.wrong("is read-only; make it writable, or change it where it comes from")
+    try:
+        if _bytes(file.real) != file.raw:
+            raise ConfigurationError(
+                f"{file.path}: was changed by somebody else meanwhile. {_UNCHANGED}; run the command again"
+            )
+        file.real.unlink()
+    except OSError as error:
+        raise ConfigurationError(f"{file.path}: cannot be taken away: {error.strerror}. {_UNCHANGED}") from error
+
+
+def backup_of(file: SettingsFile) -> Path:
+    """The place of the first copy: what was there before anything was changed."""
+    return file.path.with_name(f"{file.path.name}.codex-oauth.bak")
 
 
 def _take_back(made: list[Path]) -> None:
@@ -164,19 +190,23 @@ def _bytes(path: Path) -> bytes | None:
         return None
 
 
-def _keep(file: SettingsFile, made: list[Path]) -> Path | None:
+def _keep(file: SettingsFile, made: list[Path]) -> tuple[Path | None, Path | None]:
+    """The copy, and where it is kept until it takes the place of an older one; None for one that is in its place."""
     if file.raw is None:
-        return None
-    for number in range(_MOST_BACKUPS):
-        path = file.path.with_name(f"{file.path.name}.codex-oauth.bak{f'.{number}' if number else ''}")
-        with suppress(FileExistsError):
-            _create(path, file.raw, file)
-            made.append(path)
-            return path
-        with suppress(OSError):
-            if path.read_bytes() == file.raw:
-                return path
-    raise ConfigurationError(f"{file.path}: there are {_MOST_BACKUPS} copies of it beside it; take some away")
+        return None, None
+    first = backup_of(file)
+    with suppress(FileExistsError):
+        _create(first, file.raw, file)
+        made.append(first)
+        return first, None
+    with suppress(OSError):
+        if first.read_bytes() == file.raw:
+            return first, None
+    last = first.with_name(f"{first.name}.1")
+    kept = first.with_name(f".{first.name}.{os.urandom(4).hex()}.new")
+    _create(kept, file.raw, file)
+    made.append(kept)
+    return last, kept
 
 
 def _create(path: Path, content: bytes, like: SettingsFile) -> None:

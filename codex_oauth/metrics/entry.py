@@ -22,6 +22,9 @@ MAX_LINE: Final = 16 * 1024
 OTHER = "other"
 """What is written in the place of a string that is not an identifier."""
 
+UNKNOWN = "unknown"
+"""What is written in the place of a tool's name where there is none: the host's input could not be read, say."""
+
 # A word such as `gpt-6.1-sol`, `org/model`, `model:tag` or `usage_limit_reached`. A user may type anything where a
 # model's name belongs: what could be an e-mail address (no @), a path (one slash, and not in front), a sentence (no
 # space) or a key (no long run of letters and digits) is not written at all, for a part of it would still be somebody's.
@@ -73,7 +76,7 @@ class GateFields:
 
     Attributes:
         session: The host's name for the conversation.
-        tool: The tool's name, such as `Bash` or `mcp__server__tool`.
+        tool: The tool's name, such as `Bash` or `mcp__server__tool`; empty where it could not be read.
         host: Which host asked; None for a request given by hand.
         mode: The host's permission mode.
         verdict: What the host was told; `error` where it got no answer.
@@ -104,7 +107,7 @@ class GateFields:
         left_out = "[…left out: too long…]"
         return {
             "session": _name(self.session),
-            "tool": _name(self.tool) or OTHER,
+            "tool": _name(self.tool) or UNKNOWN,
             "host": self.host if self.host in _HOSTS else None,
             "mode": _name(self.mode),
             "verdict": self.verdict if self.verdict in _VERDICTS else "error",

@@ -8,11 +8,12 @@ from typing import Final, Literal
 
 from codex_oauth.metrics import markup
 from codex_oauth.metrics.charts import behind
+from codex_oauth.metrics.not_judged import REMEDIES
 from codex_oauth.metrics.report import Report
 from codex_oauth.metrics.tally import Command
 from codex_oauth.metrics.words import count, percent, span, tokens, visible
 
-__all__ = ("commands", "errors", "other_calls", "rules", "tools")
+__all__ = ("commands", "errors", "not_judged", "other_calls", "rules", "tools")
 
 _LONGEST_COMMAND: Final = 240
 _ROWS: Final = 12
@@ -23,15 +24,29 @@ def commands(report: Report, verdict: Literal["ask", "deny"]) -> str:
     """The commands that were asked about, or denied, most often."""
     ask = verdict == "ask"
     heading = "Asked most" if ask else "Denied most"
-    words = "Left to you: a rule for it would save the question" if ask else "Stopped by the gate"
+    words = "Left to you: rules for these would save most of the questions" if ask else "Stopped by the gate"
     found = report.commands(verdict)
     rows: list[str] = []
     for command in found:
-        what = visible(command.command, _LONGEST_COMMAND)
-        shown = f'<code dir="ltr">{escape(what)}</code>' if what else '<span class="soft">(no input)</span>'
         under = f"{markup.name(command.tool)} · {_reason(command)}"
-        rows.append(_row(shown, command.count, under, [(verdict, command.count)], found[0].count))
+        rows.append(_row(_command(command.command), command.count, under, [(verdict, command.count)], found[0].count))
     return _list(heading, words, rows)
+
+
+def not_judged(report: Report) -> str:
+    """The commands that had no verdict of the policy's, with the reason; nothing where there were none."""
+    found = report.not_judged()
+    rows = [
+        _row(
+            _command(each.command),
+            each.count,
+            " · ".join(filter(None, (markup.name(each.tool), markup.name(each.reason), _remedy(each.remedy)))),
+            [("unanswered", each.count)],
+            found[0].count,
+        )
+        for each in found
+    ]
+    return _list("Not judged", "No rule would change these", rows) if rows else ""
 
 
 def rules(report: Report) -> str:
@@ -60,14 +75,17 @@ def tools(report: Report) -> str:
 
 
 def errors(report: Report) -> str:
-    """What went wrong, by the errors' codes."""
+    """What went wrong, by the errors' codes, and what helps."""
     found = report.errors.most_common(_ROWS)
-    rows = [_row(markup.name(code), times, "", [("unanswered", times)], found[0][1]) for code, times in found]
+    rows = [
+        _row(markup.name(code), times, _remedy(REMEDIES.get(code)), [("unanswered", times)], found[0][1])
+        for code, times in found
+    ]
     return _list("Errors", "Requests that got no verdict from the model, by the error's code", rows)
 
 
 def other_calls(report: Report) -> str:
-    """The calls that were none of the gate's; nothing where there were none."""
+    """The calls that no host asked for; nothing where there were none."""
     if not report.calls:
         return ""
     rows: list[str] = []
@@ -77,7 +95,7 @@ def other_calls(report: Report) -> str:
         rows.append(f'<tr><th scope="row" class="named">{markup.name(name)}</th>{cells}</tr>')
     heads = ("command", "calls", "errors", "p50", "p95", "tokens")
     table = markup.table(heads, "".join(rows), right=range(1, 6))
-    return markup.card("Other calls", "On the same plan, but not by the gate", table)
+    return markup.card("Other calls", "On the same plan, but not asked for by an agent", table)
 
 
 def _list(heading: str, words: str, rows: Sequence[str]) -> str:
@@ -89,6 +107,15 @@ def _row(shown: str, number: int, under: str, parts: Sequence[tuple[str, int]], 
     """An entry of a list, with a bar behind it that is as long as it is frequent."""
     below = f'<span class="under">{under}</span>' if under else ""
     return f'<li>{behind(parts, most)}<span class="what">{shown}</span> <b>{count(number)}</b>{below}</li>\n'
+
+
+def _command(command: str) -> str:
+    what = visible(command, _LONGEST_COMMAND)
+    return f'<code dir="ltr">{escape(what)}</code>' if what else '<span class="soft">(no input)</span>'
+
+
+def _remedy(command: str | None) -> str:
+    return f"run <code>{escape(command)}</code>" if command else ""
 
 
 def _reason(command: Command) -> str:

@@ -40,7 +40,8 @@ def page(report: Report, *, version: str) -> str:
     style = files("codex_oauth.metrics").joinpath("page.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     rules = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    period = escape(days_of(report))
+    host = {"claude": ", Claude Code", "codex": ", Codex"}.get(report.host or "", "")
+    period = escape(days_of(report) + host)
     zone = escape(report.end.tzname() or "UTC")
     made = (
         f"Made at {report.end:%H:%M} ({zone}), {report.end.day} {report.end:%B %Y}, by codex-oauth {escape(version)}."
@@ -87,8 +88,9 @@ def _body(report: Report) -> str:
         sections.latency(report, series),
         sections.tokens_used(series),
     )
-    commands = lists.commands(report, "ask") + lists.commands(report, "deny") + lists.errors(report)
-    rest = lists.rules(report) + lists.tools(report) + others
+    asked, denied = lists.commands(report, "ask"), lists.commands(report, "deny")
+    commands = asked + denied + lists.not_judged(report)
+    rest = lists.rules(report) + lists.tools(report) + lists.errors(report) + others
     # The lists have lengths of their own, so each column of them is stacked for itself.
     return (
         f'{sections.headline(report)}<div class="cards">{"".join(plots)}'

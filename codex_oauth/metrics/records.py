@@ -11,12 +11,16 @@ from datetime import datetime, tzinfo
 from typing import Any, Final, Literal, TypeAlias, cast
 
 from codex_oauth.metrics.bounds import bounded
+from codex_oauth.metrics.entry import UNKNOWN
 
 __all__ = ("GateRecord", "Record", "Verdict", "asked_for", "record")
 
 Verdict: TypeAlias = Literal["allow", "deny", "ask", "error"]
 
 _VERDICTS: Final = ("allow", "deny", "ask", "error")
+_JUDGED: Final = frozenset({"model", "uncertain", "nobody"})
+"""What may decide without the person: the model, or a word of the policy for what the model leaves open."""
+
 _LARGEST: Final = 2**53
 """What is no longer exact in JSON was not counted by this package."""
 
@@ -36,11 +40,17 @@ class GateRecord:
     forced: bool
     rule: str | None
     input: Any
+    host: str | None = None
 
     @property
     def is_question(self) -> bool:
         """Whether no model was asked: a question to the person, say, which no policy could answer."""
         return self.source == "rule"
+
+    @property
+    def is_automated(self) -> bool:
+        """Whether the policy decided without the person. A denial that stands in for a verdict is no decision."""
+        return self.verdict in ("allow", "deny") and self.source in _JUDGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,17 @@ class Record:
     tokens: tuple[int, int, int, int]
     """Input, cached of it, output, reasoning of it."""
     gate: GateRecord | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended in an error, whatever the policy made of that."""
+        gate = self.gate
+        return self.outcome == "error" or (gate is not None and (gate.verdict == "error" or gate.source == "failure"))
+
+    @property
+    def is_request(self) -> bool:
+        """Whether a host asked for it. What somebody had judged by hand is a call like any other."""
+        return self.gate is not None and self.command == "hook"
 
 
 def record(line: Mapping[str, Any], zone: tzinfo | None = None) -> Record | None:
@@ -97,7 +118,16 @@ def _gate(value: object) -> GateRecord | None:
         raise TypeError
     if verdict not in _VERDICTS:
         raise ValueError
-    return GateRecord(tool, verdict, source, fields["forced"] is True, rule, fields.get("input"))
+    host = fields.get("host")
+    return GateRecord(
+        tool.strip() or UNKNOWN,
+        verdict,
+        source,
+        fields["forced"] is True,
+        rule,
+        fields.get("input"),
+        host if isinstance(host, str) else None,
+    )
 
 
 def _milliseconds(value: object) -> float | None:

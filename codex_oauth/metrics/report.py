@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from codex_oauth.metrics.not_judged import REMEDIES, NotJudged, reason
 from codex_oauth.metrics.records import Record, asked_for, record
 from codex_oauth.metrics.tally import Call, Command, Tally
 
@@ -28,14 +29,16 @@ class Report:
         hours: The same for each hour in which there were any, by its beginning without a zone.
         tools: The same for each tool.
         rules: How many of each verdict rested on a rule; under None, those that rested on none.
-        calls: The calls that are not the gate's, by command.
+        calls: The calls that no host asked for, by command; with `classify`, what was judged by hand.
         errors: How often each error ended a request of the gate; `other_errors`, another call.
         top: How many commands the lists of the JSON have.
+        host: The one host whose requests are counted; None for all, and for other calls as well.
     """
 
     start: datetime
     end: datetime
     top: int
+    host: str | None = None
     skipped: int = 0
     first: datetime | None = None
     last: datetime | None = None
@@ -48,18 +51,19 @@ class Report:
     errors: Counter[str] = field(default_factory=Counter[str])
     other_errors: Counter[str] = field(default_factory=Counter[str])
     _commands: dict[tuple[str, str, str], Command] = field(default_factory=dict[tuple[str, str, str], Command])
+    _not_judged: dict[tuple[str, str, str], NotJudged] = field(default_factory=dict[tuple[str, str, str], NotJudged])
 
     def add(self, entry: Record) -> None:
         """Count an entry of the period; any other is passed over."""
         day = self.days.get(entry.time.date())
-        if day is None:
+        if day is None or not self._counts(entry):
             return
         self.first = min(self.first or entry.time, entry.time)
         self.last = max(self.last or entry.time, entry.time)
         gate = entry.gate
-        if gate is None:
+        if gate is None or not entry.is_request:
             self.calls.setdefault(entry.command, Call()).add(entry)
-            if entry.outcome == "error":
+            if entry.failed:
                 self.other_errors[entry.error or "other"] += 1
             return
         hour = entry.time.replace(minute=0, second=0, microsecond=0, tzinfo=None, fold=0)
@@ -70,22 +74,39 @@ class Report:
             self.tools.setdefault(gate.tool, Tally()),
         ):
             tally.add(entry)
-        if entry.outcome == "error" or gate.verdict == "error" or gate.source == "failure":
+        if entry.failed:
             self.errors[entry.error or "other"] += 1
         if gate.is_question:
             return
         self.rules.setdefault(gate.rule, Counter())[gate.verdict] += 1
-        if gate.verdict in ("ask", "deny"):
+        if (why := reason(entry)) is not None:
+            named = (gate.tool, asked_for(gate.tool, gate.input), why)
+            self._not_judged.setdefault(named, NotJudged(*named)).count += 1
+        elif gate.verdict in ("ask", "deny"):
             key = (gate.verdict, gate.tool, asked_for(gate.tool, gate.input))
             command = self._commands.setdefault(key, Command(*key[1:]))
             command.count += 1
             command.rules[gate.rule] += 1
             command.sources[gate.source] += 1
 
+    def _counts(self, entry: Record) -> bool:
+        return self.host is None or (entry.is_request and entry.gate is not None and entry.gate.host == self.host)
+
     def commands(self, verdict: str) -> list[Command]:
         """The commands that got this verdict (`ask` or `deny`) most often, as many as `top` says."""
         found = [command for key, command in self._commands.items() if key[0] == verdict]
         return sorted(found, key=lambda each: (-each.count, each.tool, each.command))[: self.top]
+
+    def not_judged(self) -> list[NotJudged]:
+        """The commands that had no verdict of the policy's most often, as many as `top` says, with the reason."""
+        found = self._not_judged.values()
+        return sorted(found, key=lambda each: (-each.count, each.reason, each.tool, each.command))[: self.top]
+
+    def sorted_errors(self) -> list[tuple[str, int, int]]:
+        """The errors, the most frequent first: its code, the requests that it ended, and the other calls."""
+        codes = self.errors + self.other_errors
+        found = sorted(codes.items(), key=lambda item: (-item[1], item[0]))
+        return [(code, self.errors[code], self.other_errors[code]) for code, _ in found]
 
     def sorted_tools(self) -> list[tuple[str, Tally]]:
         """The tools, the one asked for most often first."""
@@ -96,12 +117,11 @@ class Report:
         return sorted(self.rules.items(), key=lambda item: (-item[1].total(), item[0] or ""))
 
     def sorted_calls(self) -> list[tuple[str, Call]]:
-        """The calls that are not the gate's, the most frequent command first."""
+        """The calls that no host asked for, the most frequent command first."""
         return sorted(self.calls.items(), key=lambda item: (-item[1].calls, item[0]))
 
     def to_json(self) -> dict[str, Any]:
         """All of it, as `metrics --json` prints it; `schemas/metrics-report.schema.json` describes it."""
-        codes = self.errors + self.other_errors
         return {
             "period": {
                 "days": len(self.days),
@@ -111,6 +131,7 @@ class Report:
                 "last_entry": self.last and self.last.isoformat(timespec="milliseconds"),
                 "skipped_lines": self.skipped,
             },
+            "host": self.host,
             "percentiles": "nearest-rank",
             "totals": self.totals.to_json(),
             "days": [{"date": day.isoformat(), **tally.to_json()} for day, tally in self.days.items()],
@@ -120,9 +141,10 @@ class Report:
             ],
             "top_asked": [command.to_json() for command in self.commands("ask")],
             "top_denied": [command.to_json() for command in self.commands("deny")],
+            "not_judged": [command.to_json() for command in self.not_judged()],
             "errors": [
-                {"code": code, "requests": self.errors[code], "calls": self.other_errors[code]}
-                for code, _ in sorted(codes.items(), key=lambda item: (-item[1], item[0]))
+                {"code": code, "requests": requests, "calls": calls, "remedy": REMEDIES.get(code)}
+                for code, requests, calls in self.sorted_errors()
             ],
             "calls": [{"command": name, **call.to_json()} for name, call in self.sorted_calls()],
         }
@@ -136,7 +158,12 @@ def _verdicts(counts: Counter[str]) -> dict[str, int]:
 
 
 def build(
-    lines: Iterable[Mapping[str, Any] | None], *, days: int, top: int = 10, now: datetime | None = None
+    lines: Iterable[Mapping[str, Any] | None],
+    *,
+    days: int,
+    top: int = 10,
+    host: str | None = None,
+    now: datetime | None = None,
 ) -> Report:
     """Count what was written on the last so many days, today among them.
 
@@ -144,6 +171,7 @@ def build(
         lines: The metrics file's, as `scan` gives them; None is a line that could not be read.
         days: How many days; each begins at its midnight.
         top: How many commands the lists have.
+        host: `claude` or `codex` to count that host's requests alone.
         now: When the last day is, and in which zone the days are; this moment, on this machine's clock, by default.
     """
     zone = now.tzinfo if now is not None else None
@@ -152,7 +180,7 @@ def build(
     dates = [end.date() - timedelta(days=back) for back in reversed(range(days))]
     midnight = datetime.combine(dates[0], time())
     start = midnight.replace(tzinfo=zone) if zone is not None else midnight.astimezone()
-    report = Report(start, end, top, days={day: Tally() for day in dates})
+    report = Report(start, end, top, host, days={day: Tally() for day in dates})
     for line in lines:
         entry = None if line is None else record(line, zone)
         if entry is None:

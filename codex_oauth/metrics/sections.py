@@ -64,7 +64,7 @@ def verdicts(series: Series) -> str:
     legend = markup.legend({kind: markup.VERDICTS[kind] for kind in found})
     heads = (series.unit, "requests", *markup.VERDICTS.values(), "forced", "errors")
     details = markup.numbers(heads, rows)
-    return markup.card("Verdicts over time", f"Requests per {series.unit}", plot, under=legend, details=details)
+    return markup.card("Verdicts over time", f"Requests per {series.per}", plot, under=legend, details=details)
 
 
 def automation(report: Report, series: Series) -> str:
@@ -78,7 +78,7 @@ def automation(report: Report, series: Series) -> str:
         rows.append((moment.name, percent(rate), count(moment.tally.automated), count(judged)))
     mean = report.totals.automation_rate
     plot = line(points, mean=mean, name=f"Automation rate per {series.unit}; the numbers are in the table below")
-    words = f"Decided without you, per {series.unit}; dashed: all, {percent(mean)}"
+    words = f"Decided without you, per {series.per}; dashed: all, {percent(mean)}"
     heads = (series.unit, "automation rate", "without you", "judged")
     return markup.card("Automation rate", words, plot, details=markup.numbers(heads, rows))
 
@@ -117,4 +117,4 @@ def tokens_used(series: Series) -> str:
     )
     heads = (series.unit, "input", "cached of it", "output", "reasoning of it")
     legend, details = markup.legend(_TOKENS), markup.numbers(heads, rows)
-    return markup.card("Tokens", f"Used per {series.unit}", plot, under=legend, details=details)
+    return markup.card("Tokens", f"Used per {series.per}", plot, under=legend, details=details)

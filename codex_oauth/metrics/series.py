@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Final, Literal
 
 from codex_oauth.metrics.report import Report
@@ -14,7 +14,7 @@ __all__ = ("Moment", "Series", "days_of", "series_of")
 
 _HOURS_UP_TO: Final = 2
 _DAYS_UP_TO: Final = 62
-"""Days of a report."""
+"""Days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +28,37 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The moments of a report, none left out."""
+    """The moments of a report, none left out.
+
+    Attributes:
+        unit: What a moment is.
+        moments: The moments.
+        when: Which days they are, where these are fewer than the report's; otherwise empty.
+    """
 
     unit: Literal["hour", "day", "week"]
     moments: tuple[Moment, ...]
+    when: str = ""
+
+    @property
+    def per(self) -> str:
+        """The unit, and which days it is about: a plot's words."""
+        return f"{self.unit}, {self.when}" if self.when else self.unit
 
 
 def series_of(report: Report) -> Series:
-    """By hours up to two days, by days up to two months, by weeks from there on."""
+    """By hours where the requests span two days at most, by days up to two months, by weeks from there on."""
     if len(report.days) <= _HOURS_UP_TO:
-        return Series("hour", tuple(_hours(report)))
+        return Series("hour", tuple(_hours(report, *_whole(next(iter(report.days)), report.end.date()))))
+    if report.hours:
+        first, last = min(report.hours), max(report.hours)
+        few = last - first < timedelta(days=_HOURS_UP_TO)
+        if (last.date() - first.date()).days < _HOURS_UP_TO:
+            first, last = _whole(first.date(), last.date())
+        if few:
+            one = first.date() == last.date()
+            when = _day(first.date()) if one else f"{_day(first.date())} to {_day(last.date())}"
+            return Series("hour", tuple(_hours(report, first, last)), when)
     if len(report.days) <= _DAYS_UP_TO:
         return Series("day", tuple(_days(report)))
     return Series("week", tuple(_weeks(report)))
@@ -56,13 +77,17 @@ def _day(day: date) -> str:
     return f"{day.day} {day:%B}"
 
 
-def _hours(report: Report) -> Iterator[Moment]:
-    for day in report.days:
-        for hour in range(24):
-            moment = datetime.combine(day, time(hour))
-            tally = report.hours.get(moment) or Tally()
-            label = f"{hour}:00" if hour else f"{day:%a} {day.day}"
-            yield Moment(label, f"{day:%A} {hour}:00 to {hour + 1}:00", tally)
+def _whole(first: date, last: date) -> tuple[datetime, datetime]:
+    return datetime.combine(first, time()), datetime.combine(last, time(23))
+
+
+def _hours(report: Report, first: datetime, last: datetime) -> Iterator[Moment]:
+    moment = first
+    while moment <= last:
+        hour = moment.hour
+        label = f"{hour}:00" if hour else f"{moment:%a} {moment.day}"
+        yield Moment(label, f"{moment:%A} {hour}:00 to {hour + 1}:00", report.hours.get(moment) or Tally())
+        moment += timedelta(hours=1)
 
 
 def _days(report: Report) -> Iterator[Moment]:

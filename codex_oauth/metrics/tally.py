@@ -34,11 +34,13 @@ class Call:
         self.ok += entry.outcome == "ok"
         self.errors += entry.outcome == "error"
         self.cancelled += entry.outcome == "cancelled"
-        self._time(entry)
+        if entry.gate is None or not entry.gate.is_question:
+            self._time(entry)
         self._pay(entry)
 
     def _time(self, entry: Record) -> None:
-        if entry.total is not None:
+        # A failure's time is that of a deadline, or next to none: nobody waited so long for a verdict.
+        if entry.total is not None and not entry.failed:
             self.latencies.append(entry.total)
 
     def _pay(self, entry: Record) -> None:
@@ -82,7 +84,7 @@ class Tally(Call):
         questions: How many were for the person whatever the policy says; they are among `ask`.
         forced: How many verdicts were another than the model's own word.
         errors: How many failed, whatever the policy made of it.
-        automated: How many of those that are no questions were allowed or denied.
+        automated: How many of those that are no questions the policy allowed or denied; failures are not among them.
     """
 
     allow: int = 0
@@ -104,18 +106,18 @@ class Tally(Call):
         self.ask += gate.verdict == "ask"
         self.unanswered += gate.verdict == "error"
         self.forced += gate.forced
-        self.errors += entry.outcome == "error" or gate.verdict == "error" or gate.source == "failure"
+        self.errors += entry.failed
         self._pay(entry)
         if gate.is_question:
             # It took no model's time, and would make the others look quick.
             self.questions += 1
             return
-        self.automated += gate.verdict in ("allow", "deny")
+        self.automated += gate.is_automated
         self._time(entry)
 
     @property
     def automation_rate(self) -> float | None:
-        """The part of what could be judged that was allowed or denied without the person; None where nothing could."""
+        """The part of what was no question that the policy allowed or denied; None where there was nothing else."""
         judged = self.calls - self.questions
         return self.automated / judged if judged else None
 
@@ -128,6 +130,7 @@ class Tally(Call):
         rate = self.automation_rate
         return {
             "requests": self.calls,
+            "automated": self.automated,
             **self.verdicts(),
             "questions": self.questions,
             "forced": self.forced,

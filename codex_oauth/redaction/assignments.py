@@ -13,25 +13,27 @@ from codex_oauth.redaction.values import Reading, secret_at, stays
 
 __all__ = ("assignments",)
 
-_QUOTE: Final = r"\\{0,7}[\"']"
+_QUOTE: Final = r"\\{0,31}[\"']"
+_SPACE: Final = r"(?:\s|\\{1,31}[nrt]|(?<=[\nn])[+>-]){0,40}+"
+"""White space and line breaks, those too that are written out, and a diff's or a quotation's signs at the lines' beginnings."""
 _SEPARATOR: Final = Lazy(
     rf"(?P<close>{_QUOTE})?(?P<bracket>\])?"
     r"(?:(?P<gap>[ \t]{0,16})(?P<sign>=>|[:=!]?={1,3}|:(?!:))(?P<wide>[ \t]{0,16})|"
     r"[ \t]{0,16}(?P<comma>,)\s{0,16}|(?P<tag>>)|(?P<space>[ \t\x1f]{1,16}))"
 )
 _VALUE_OF_PAIR: Final = Lazy(
-    rf"(?:{_QUOTE})?(?:\s|\\[nrt]){{0,40}}+,?(?:\s|\\[nrt]){{0,40}}+"
+    rf"(?:{_QUOTE})?{_SPACE},?{_SPACE}"
     rf"(?:{_QUOTE})?value(?:{_QUOTE})?[ \t]{{0,8}}[:=][ \t]{{0,8}}",
     re.IGNORECASE,
 )
 _NAME_OF_PAIR: Final = Lazy(rf"\b(?:name|key|header)(?:{_QUOTE})?[ \t]*[:=][ \t]*(?:{_QUOTE})?\Z")
 _ANNOTATION: Final = Lazy(r"&?[A-Za-z_][\w.\[\]| ]{0,40}?[ \t]?=[ \t]?(?=[\"'])")
-_BLOCK: Final = Lazy(r"[|>][+-]?\d?[ \t]*\n[ \t]+")
+_BLOCK: Final = Lazy(r"[|>][+-]?\d?[ \t]*\n[+-]?[ \t]+")
 _DEFAULT: Final = Lazy(r":?[-=+]")
 _SETTING: Final = Lazy(r"(?:\bset(?:x|env|[ \t]+-\w+)(?:[ \t]+-\w+)*|\bconfig(?:ure)?[ \t]+set)[ \t]+\Z")
 _NETRC: Final = Lazy(r"\b(?:machine\s+\S+|default)\s+(?:login\s+\S+\s+)?(?:account\s+\S+\s+)?\Z")
 _ELEMENT: Final = Lazy(r"[^<>\n]{1,512}+(?=</)")
-_FIRST: Final = Lazy(r"[(\[{][ \t]*\\{0,7}[\"']\Z")
+_FIRST: Final = Lazy(r"[(\[{][ \t]*\\{0,31}[\"']\Z")
 _NO_VALUE: Final = Lazy(r"-|[\"'\\]+-|\d*[<>]")
 """What follows an option that takes no value: another one, or a redirection."""
 _MARKER: Final = Lazy(MARKER)

@@ -11,7 +11,7 @@ from codex_oauth.redaction.values import Reading, extent, literals, stays
 
 __all__ = ("authorization_at", "cookies_at", "credentials_at")
 
-_OPENING: Final = Lazy(r"[bBrRuUfF]{0,2}\\{0,7}[\"']")
+_OPENING: Final = Lazy(r"[bBrRuUfF]{0,2}\\{0,31}[\"']")
 _SCHEME: Final = Lazy(r"([A-Za-z][\w-]{1,30})[ \t]+")
 _KNOWN: Final = frozenset(
     ("apikey", "api-key", "basic", "bearer", "dpop", "key", "negotiate", "ntlm", "pat", "ssws", "token")

@@ -68,7 +68,7 @@ class _Walk:
             return self._members(cast("dict[str, Any]", value), kind, depth + 1, every=every)
         if isinstance(value, list | tuple):
             return self._items(cast("Sequence[Any]", value), kind, depth + 1)
-        if kind and not kind[1] and isinstance(value, int | float) and not isinstance(value, bool):
+        if kind and kind[0] == "password" and isinstance(value, int | float) and not isinstance(value, bool):
             self.trace.count += 1
             return f"[secret: {kind[0]}]"
         return value

@@ -34,6 +34,7 @@ _STRONG_KEYS: Final = (
     *("master", "private", "secret", "shared", "signing", "subscription", "webhook"),
 )
 _PUBLIC_KEYS: Final = ("cache", "foreign", "partition", "primary", "pub", "public", "sort", "ssh-host", "translation")
+_COUNTED: Final = ("cached", "completion", "input", "max", "min", "num", "output", "prompt", "reasoning", "total")
 
 _WORD: Final = Lazy(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 _LABEL: Final = Lazy(
@@ -71,6 +72,8 @@ def kind_of_name(core: str, before: str, *, capital: bool, shouted: bool) -> tup
         return None
     if core == "pwd" and shouted and stem in {"", "old"}:
         return None  # the working folder
+    if core == "token" and stem.endswith(_COUNTED):
+        return None
     if core.startswith("key"):
         if stem.endswith(_PUBLIC_KEYS):
             return None

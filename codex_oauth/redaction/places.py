@@ -21,7 +21,8 @@ _ARGUMENT: Final = Lazy(r"[^\s?&#'\"<>;|`$(){}\[\]\\]{6,}+")
 _SPACE: Final = r"[ \t\x1f]"
 _START: Final = r"(?<![^\s\"'\x1f])"
 _GIVEN: Final = rf"(?:(?:{_SPACE}|\\\n)+|=)?"
-_ALONE: Final = r"(?:(?<![\w.-].)|(?<=\\[nrt].))"
+_ALONE: Final = r"(?:(?<![\w.-].)|(?<=\n-.)|(?<=\\n-.)|(?<=\\[nrt].))"
+# A "-" at a line's beginning is a diff's, and a line break may be written out, as in JSON within a text.
 _REGISTRIES: Final = ("az", "buildah", "cf", "crane", "docker", "helm", "nerdctl", "oc", "oras", "podman", "skopeo")
 _OPTIONS: Final = {
     "curl": Lazy(rf"{_START}(?:-[fsSLkvigGINOqR#0-6]{{0,10}}[uU]{_GIVEN}|--(?:proxy-)?user(?:{_SPACE}+|=))"),

@@ -9,9 +9,9 @@ from codex_oauth.redaction.spans import Lazy, Span, is_opaque
 
 __all__ = ("shapes",)
 
-_ALONE: Final = r"(?:(?<![\w-].)|(?<=\\[nrt].)|(?<=%[0-9A-F]{2}.))"
+_ALONE: Final = r"(?:(?<![\w-].)|(?<=\n-.)|(?<=\\n-.)|(?<=\\[nrt].)|(?<=%[0-9A-F]{2}.))"
 # That no word goes on from the left: it stands behind a token's first character, so that the search can skip to that.
-# The letter of a line break that was written out, as in JSON within a text, is no part of the word.
+# A diff's "-" is no part of the word, nor is the letter of a line break that was written out, as in JSON within a text.
 
 _TOKEN: Final = Lazy(
     "|".join(
@@ -81,9 +81,16 @@ _KINDS: Final = {
 _MAY_BE_WORDS: Final = ("sk-", "gl", "xapp", "pypi-", "rt", "at-", "hvs", "hvb", "hvr")
 # Names of packages, classes and functions begin like these.
 
-_BODY: Final = Lazy(r"(?:[A-Za-z0-9+/=\s\"',]|\\+[nrt]?|(?:Proc-Type|DEK-Info|Version|Comment): ?[\w.,: -]{1,80}+)*+")
-_LONG_LINE: Final = Lazy(r"(?<![\w+/-])[A-Za-z0-9+/]{16,}+={0,2}")
-_LINE: Final = Lazy(r"(?<![\w+/-])[A-Za-z0-9+/]{16,}+={0,2}|(?<![\w+/-])=?[A-Za-z0-9+/]++={0,2}(?=(?:\s|\\[nrt])*+\Z)")
+_BODY: Final = Lazy(
+    r"(?:[A-Za-z0-9+/=\s\"',]|\\+[nrt]?|(?<=[\nn])[>-](?!-)|(?:Proc-Type|DEK-Info|Version|Comment): ?[\w.,: -]{1,80}+)*+"
+)
+_END: Final = Lazy(r"(?:-|> ?)?-----END")
+_OWN: Final = r"(?:(?<![\w+/\\-])(?!\+)|(?<=\\[nrt])|(?<=\n[+-])|(?<=\\n[+-]))"
+# A line's own characters, without a diff's sign in front.
+_LONG_LINE: Final = Lazy(rf"{_OWN}[A-Za-z0-9+/]{{16,}}+={{0,2}}")
+_LINE: Final = Lazy(
+    rf"{_OWN}[A-Za-z0-9+/]{{16,}}+={{0,2}}|{_OWN}=?[A-Za-z0-9+/]++={{0,2}}(?=(?:[\s\"',]|\\+[nrt]?)*+[>-]?\s?\Z)"
+)
 
 
 def shapes(text: str) -> Iterator[Span]:
@@ -103,7 +110,7 @@ def shapes(text: str) -> Iterator[Span]:
 
 def _block(text: str, start: int, end: int) -> Iterator[Span]:
     kind = "private key"
-    line_of = _LINE if text.startswith("-----END", end) else _LONG_LINE
+    line_of = _LINE if _END().match(text, end) else _LONG_LINE
     for line in line_of().finditer(text, start, end):
         yield *line.span(), kind, ""
         kind = ""

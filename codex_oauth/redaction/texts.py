@@ -95,7 +95,10 @@ class Trace:
             value = text[start:end]
             self.count += bool(kind)
             self.hid_syntax = (
-                self.hid_syntax or kind == UNREAD or not is_inert(value) or (not named and _is_a_command(text, start))
+                self.hid_syntax
+                or kind == UNREAD
+                or not is_inert(value)
+                or (not named and (_is_a_command(text, start) or _is_a_line(text, start, kind)))
             )
             if not is_opaque(value):
                 self._short = True
@@ -154,3 +157,8 @@ def _is_a_command(text: str, start: int) -> bool:
     elif near and near[-1] not in _COMMAND_STARTS:
         return False
     return not near or near[-1] in _COMMAND_STARTS
+
+
+def _is_a_line(text: str, start: int, kind: str) -> bool:
+    """Whether it is a line of a private key's block: what is read as one may be a command's, an argument, a file."""
+    return kind in {"", "private key"} and "\n" in text[max(0, start - 4) : start]

@@ -39,7 +39,7 @@ _ENOUGH: Final = 256
 _NEAR: Final = 200
 """Characters in front of a quote that tell whether it opens or closes."""
 
-_OPENING: Final = Lazy(r"(?:[bBrRuUfF]{1,2}|[@$])?(\\{0,7})([\"'])")
+_OPENING: Final = Lazy(r"(?:[bBrRuUfF]{1,2}|[@$])?(\\{0,31})([\"'])")
 _DOUBLE: Final = Lazy(r"(?:[^\"\\\n]|\\[^\n])*+(?=\")")
 _WORD: Final = Lazy(
     r"(?:[\w.+/=@:%~!^*?-]|[^\x00-\x7f\s]|,(?![\s\"']|\Z)|(?<=\w)#|(?<=[^\s\"'=:,$])\$(?=\w)|\\[^\w\s\"'`$;|&<>()])++"

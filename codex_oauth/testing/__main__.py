@@ -172,16 +172,18 @@ shell and serves until Ctrl-C.
 
 Without --reply and --json a request is answered with an echo, or, where it
 has a schema, with a made-up value that fits it: of an enum the first. That
-is no judgement: `classify` would always be told "allow".""",
+is no judgement: an "allow" that names no rule becomes "ask".""",
         epilog="""\
 example:
   python -m codex_oauth.testing \\
-      --json '{"reason":"r","behavior":"ask","deny_message":""}' \\
+      --json '{"reason":"r","rule":"outward","behavior":"ask","deny_message":""}' \\
       -- codex-oauth classify --command 'git push' --json
 
 The variables are those for the proxy and its certificate, CODEX_OAUTH_HOME,
-and CODEX_OAUTH_METRICS=off. For codex itself, set CODEX_HOME to the value of
-CODEX_OAUTH_HOME too.""",
+CODEX_OAUTH_METRICS=off, and XDG_STATE_HOME and XDG_CONFIG_HOME in a folder of
+their own: your gate.toml and your metrics are not seen. To have them seen, put
+`env XDG_CONFIG_HOME=$HOME/.config` before the command. For codex itself, set
+CODEX_HOME to the value of CODEX_OAUTH_HOME too.""",
     )
     parser.add_argument(
         "--home",

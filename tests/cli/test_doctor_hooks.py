@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,91 @@ def test_a_host_that_is_less_patient_than_the_gate_is_a_warning(run_cli: RunCLI,
     assert (status, found["state"], found["mend"]) == (0, "warn", "codex-oauth install claude")
     run_cli("install", "claude", "--yes")
     assert doctor(run_cli)[1][0]["state"] == "ok"
+
+
+def test_a_hook_is_judged_by_the_account_that_it_names(run_cli: RunCLI, claude: Path, tmp_path: Path) -> None:
+    run_cli("install", "claude", "--yes", "--profile", "nosuch")
+    status, (found, _) = doctor(run_cli)
+    assert (status, found["state"], found["mend"]) == (1, "fail", "codex-oauth login --profile nosuch")
+    assert found["finding"] == "its profile 'nosuch' is not signed in"
+    run_cli("install", "claude", "--yes", "--home", str(tmp_path / "gate"))
+    status, (found, _) = doctor(run_cli)
+    assert (status, found["mend"]) == (1, f"codex-oauth login --home {tmp_path}/gate")
+
+
+def test_a_verdict_may_take_what_the_hooks_own_policy_says(run_cli: RunCLI, claude: Path, tmp_path: Path) -> None:
+    policy = tmp_path / "gate.toml"
+    policy.write_text("timeout = 20\n", encoding="utf-8")
+    run_cli("install", "claude", "--yes", "--policy", str(policy), "--on-failure", "deny")
+    policy.write_text("timeout = 100\n", encoding="utf-8")
+    status, (_, found, _) = doctor(run_cli)
+    assert (status, found["mend"]) == (0, "codex-oauth install claude")
+    assert "a verdict may take 100 s" in found["finding"]
+    run_cli(*shlex.split(found["mend"])[1:], "--yes")
+    assert doctor(run_cli)[1][0]["state"] == "ok"
+    assert commands(claude)[0].endswith(f"--policy {policy} --on-failure deny")
+
+
+def test_a_policy_that_is_gone_is_left_out_by_the_mend_and_all_else_is_kept(
+    run_cli: RunCLI, claude: Path, tmp_path: Path
+) -> None:
+    policy = tmp_path / "gate.toml"
+    policy.write_text("", encoding="utf-8")
+    run_cli("install", "claude", "--yes", "--policy", str(policy), "--on-failure", "deny")
+    policy.unlink()
+    status, (found, _) = doctor(run_cli)
+    assert (status, found["mend"]) == (1, "codex-oauth install claude --reset --on-failure deny")
+    run_cli(*shlex.split(found["mend"])[1:], "--yes")
+    assert doctor(run_cli)[0] == 0
+    assert commands(claude)[0].endswith(" hook claude --on-failure deny")
+
+
+def policies(run_cli: RunCLI) -> tuple[int, list[dict[str, Any]]]:
+    """The exit status, and the findings about the policy."""
+    done = run_cli("doctor", "--json")
+    return done.returncode, [check for check in json.loads(done.stdout)["checks"] if check["name"] == "policy"]
+
+
+def test_a_policy_that_is_wrong_is_a_failure_with_its_line(
+    run_cli: RunCLI, environ: dict[str, str], tmp_path: Path
+) -> None:
+    assert [found["finding"] for found in policies(run_cli)[1]] == ["the built-in rules"]
+    own = Path(environ["XDG_CONFIG_HOME"]) / "codex-oauth" / "gate.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text("\nnonsense = 1\n", encoding="utf-8")
+    status, (found,) = policies(run_cli)
+    assert (status, found["state"]) == (2, "fail")
+    assert found["finding"].startswith(f"{own}:2: ")
+    strict = tmp_path / "strict.toml"
+    strict.write_text("", encoding="utf-8")
+    run_cli("install", "claude", "--yes", "--policy", str(strict))
+    status, (found,) = policies(run_cli)
+    assert (status, found["finding"]) == (0, f"the built-in rules, {strict}"), "the hook does not go by one's own file"
+
+
+def test_a_policy_that_is_passed_over_is_a_warning_with_the_command_that_makes_it_count(
+    run_cli: RunCLI, tmp_path: Path
+) -> None:
+    repo = tmp_path / "somewhere"
+    subprocess.run(["git", "init", "-q", str(repo)], check=True)
+    (repo / ".codex-oauth").mkdir()
+    (repo / ".codex-oauth" / "gate.toml").write_text("timeout = 20\n", encoding="utf-8")
+    subprocess.run(["git", "-C", str(repo), "add", "."], check=True)
+    run_cli("install", "claude", "--yes")
+    status, (well, found) = policies(run_cli)
+    assert (status, well["state"], found["state"]) == (0, "ok", "warn")
+    assert found["mend"].startswith("codex-oauth gate trust")
+
+
+def test_a_configuration_that_is_wrong_does_not_keep_the_doctor_from_the_hooks(
+    run_cli: RunCLI, claude: Path, environ: dict[str, str]
+) -> None:
+    put(claude, "/gone/codex-oauth hook claude")
+    path = Path(environ["XDG_CONFIG_HOME"]) / "codex-oauth" / "config.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text("timeout =", encoding="utf-8")
+    status, (found, _) = doctor(run_cli)
+    assert (status, "cannot start" in found["finding"]) == (2, True)
 
 
 @pytest.mark.parametrize("trouble", ["untrusted", "modified", "switched off", "another before it"])

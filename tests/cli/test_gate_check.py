@@ -64,7 +64,7 @@ def test_it_shows_what_the_layers_make_and_where_each_thing_comes_from(user: Use
     git(user.repository, "add", ".")
     done = user.run("check", "--host", "claude", "--mode", "plan")
     assert done.returncode == 0
-    assert done.stdout.startswith("policy for claude, mode plan\n")
+    assert done.stdout.startswith("policy for claude, mode plan (not the default one)\n")
     for part in (
         f"  user           counted  {user.policy}\n  project        passed over  {user.project}\n",
         f"{' ' * 17}git tracks it, and you have not trusted it\n{' ' * 17}→ codex-oauth gate trust {user.project}\n",
@@ -97,6 +97,7 @@ def test_as_json_it_says_the_same(user: User) -> None:
         "why": "git tracks it, and you have not trusted it",
         "mend": f"codex-oauth gate trust {user.project}",
         "problems": [],
+        "also": [],
     }
     policy = checked["policy"]
     assert policy["rules"][-1] == {
@@ -106,7 +107,9 @@ def test_as_json_it_says_the_same(user: User) -> None:
         "deny_message": None,
         "remember": "session",
         "from": "user [host.claude]",
+        "in_place_of": None,
     }
+    assert policy["warnings"] == []
     assert policy["switched_off"] == [{"id": "outward", "by": "user"}]
     assert policy["settings"]["timeout"] == 12
     assert policy["settings"]["on_failure"] == {"limit": "deny"}
@@ -141,6 +144,70 @@ def test_a_file_can_be_checked_by_itself(user: User, tmp_path: Path) -> None:
     assert f"  file           counted  {named}\n" in done.stdout
     missing = user.run("check", "missing.toml")
     assert (missing.returncode, missing.stderr) == (2, "codex-oauth: missing.toml: no such policy file\n")
+
+
+def test_the_named_file_may_be_an_option_too(user: User, tmp_path: Path) -> None:
+    named = write(tmp_path / "other.toml", "timeout = 7\n")
+    assert user.run("check", "--policy", str(named)).stdout == user.run("check", str(named)).stdout
+    both = user.run("check", str(named), "--policy", str(named))
+    assert (both.returncode, "give one of them" in both.stderr) == (2, True)
+
+
+def test_it_marks_each_rule_in_place_of_an_earlier_layers(user: User) -> None:
+    write(user.policy, "[[append_rules]]\nid = 'push'\nask = 'Pushes.'\n[[append_rules]]\nid = 'outward'\ndeny = 'x'\n")
+    write(user.project, "[[append_rules]]\nid = 'push'\ndeny = 'Pushes.'\n")
+    shown = user.run("check").stdout
+    assert "  deny   push  (project, in place of user's ask)\n" in shown
+    assert "  deny   outward  (user, in place of built-in's ask)\n" in shown
+    rules = json.loads(user.run("check", "--json").stdout)["policy"]["rules"]
+    assert rules[-1]["in_place_of"] == {"layer": "user", "kind": "ask", "text": "Pushes."}
+
+
+def test_it_names_the_sections_that_it_does_not_show(user: User) -> None:
+    write(user.policy, f"{POLICY}[host.codex]\ntimeout = 3\n[mode.plan]\ntimeout = 4\n[mode.dontAsk]\n")
+    line = f"{user.policy}\n{' ' * 17}also: {{}}; see --host, --mode\n"
+    assert line.format("[host.claude], [host.codex], [mode.plan]") in user.run("check").stdout
+    assert line.format("[host.claude]") in user.run("check", "--host", "codex", "--mode", "plan").stdout
+    checked = json.loads(user.run("check", "--json").stdout)
+    assert checked["layers"][1]["also"] == ["[host.claude]", "[host.codex]", "[mode.plan]"]
+
+
+def test_it_warns_of_what_permits_more_than_few_would_want(user: User) -> None:
+    assert not re.search("^!", user.run("check").stdout, re.MULTILINE)
+    write(user.policy, "rules = []\non_uncertain = 'allow'\nwhen_nobody = 'allow'\n")
+    done = user.run("check")
+    assert (done.returncode, done.stderr) == (0, "")
+    warnings = [line.removeprefix("! ") for line in done.stdout.splitlines() if line.startswith("! ")]
+    assert [warning.split(":")[0] for warning in warnings] == [
+        "no rule denies anything",
+        'on_uncertain = "allow"',
+        'when_nobody = "allow"',
+    ]
+    assert json.loads(user.run("check", "--json").stdout)["policy"]["warnings"] == warnings
+
+
+def test_a_file_that_loosens_is_shown_with_what_and_the_mend(user: User) -> None:
+    write(user.project, "rules = []\n")
+    shown = user.run("check").stdout
+    assert (
+        f"{' ' * 17}you have not trusted it, and it loosens what other layers say "
+        f"(line 1: replaces all rules of earlier layers)\n{' ' * 17}→ codex-oauth gate trust {user.project}\n"
+    ) in shown
+    layer = json.loads(user.run("check", "--json").stdout)["layers"][-1]
+    assert layer["problems"] == [{"line": 1, "message": "replaces all rules of earlier layers"}]
+
+
+def test_a_file_that_is_required_and_does_not_count_is_wrong(user: User) -> None:
+    write(user.policy, 'project_policies = "required"\n')
+    write(user.project, "timeout = 3\n")
+    done = user.run("check")
+    assert done.returncode == 2
+    assert done.stderr == (
+        f'codex-oauth: {user.project}: your own file says project_policies = "required", and you have not trusted it: '
+        f"codex-oauth gate trust {user.project}\n"
+    )
+    assert user.run("trust", "-y").returncode == 0
+    assert user.run("check").returncode == 0
 
 
 def test_in_a_terminal_of_80_columns_nothing_but_paths_is_wider(user: User) -> None:

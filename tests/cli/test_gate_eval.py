@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from codex_oauth.config import Settings
 from codex_oauth.testing import Empty, Hang, LoopbackChatGPT, Slow, usage_limit_reached
 from tests.cli.people import Piped
-from tests.cli.terminal import run_in_terminal
+from tests.cli.terminal import Terminal, run_in_terminal
 from tests.conftest import RunCLI
 from tests.gate.answers import answer
 from tests.gate.evaluation.oracle import labelled_line, write_lines
@@ -152,6 +153,9 @@ def test_without_a_sign_in_the_run_stops_before_anything_is_asked(
     done = run_cli("gate", "eval", four, "--json")
     assert done.returncode == 3
     assert json.loads(done.stdout)["complete"] is False
+    told = run_cli("gate", "eval", four)
+    assert (told.returncode, told.stdout) == (3, b"")
+    assert told.stderr.startswith(b"codex-oauth: ")
     assert chatgpt.model_requests == ()
 
 
@@ -175,16 +179,68 @@ def test_ctrl_c_shows_what_there_is(
 def test_a_terminal_sees_a_bar_and_lines_that_fit(
     environ: dict[str, str], chatgpt: LoopbackChatGPT, tmp_path: Path
 ) -> None:
-    long = labelled_line("long", "deny", "echo " + "word " * 60 + "\x1b[2J\u202e && rm -rf ~")
+    long = labelled_line("long", "deny", "echo " + "word " * 60 + "x" * 200 + "\x1b[2J\u202e && rm -rf ~")
     file = str(write_lines(tmp_path / "long.jsonl", long))
     chatgpt.default = Slow(answer("allow", "A reason \x1b[2J."), delay=0.1)
-    shown = run_in_terminal(environ, tmp_path, "gate", "eval", file, columns=70)
+    shown = run_in_terminal(environ, tmp_path, "gate", "eval", file, "-y", columns=70)
     assert shown.returncode == 1
+    assert "Go on?" not in shown.plain
     assert "judging" in shown.plain
     assert "\x1b[2J" not in shown.text
-    line = next(line for line in shown.plain.splitlines() if " -> " in line)
-    assert len(line) <= 70
-    assert line.endswith("…")
+    lines = [line.rstrip() for line in shown.plain.splitlines()]
+    begin = next(number for number, line in enumerate(lines) if " -> " in line)
+    end = lines.index(r"    A reason \u{1b}[2J.")
+    assert max(map(len, lines[begin:end])) <= 70
+    command = " ".join(line.strip() for line in lines[begin:end])
+    assert command.count("word") == 60
+    # The dangerous part is at the end, and is there.
+    assert command.endswith(r"\u{1b}[2J\u{202e} && rm -rf ~")
+
+
+@pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize(("word", "calls", "status"), [("y", 4, 0), ("n", 0, 1)])
+def test_a_terminal_is_told_what_a_whole_run_takes_and_asked(
+    environ: dict[str, str], chatgpt: LoopbackChatGPT, four: str, tmp_path: Path, word: str, calls: int, status: int
+) -> None:
+    chatgpt.default = answer("deny")
+    with Terminal(environ, tmp_path, "gate", "eval", four) as terminal:
+        terminal.wait_for("Go on?")
+        assert chatgpt.model_requests == ()
+        terminal.type(f"{word}\r")
+        shown = terminal.end()
+    assert shown.returncode == status
+    assert re.search(r"4 calls of your plan, with about \d+\.\d+k tokens sent; --limit makes a smaller", shown.plain)
+    assert ("nothing was judged" in shown.plain) == (calls == 0)
+    assert len(chatgpt.model_requests) == calls
+
+
+@pytest.mark.usefixtures("settings")
+def test_what_is_known_already_and_what_has_a_limit_needs_no_question(
+    environ: dict[str, str], run_cli: RunCLI, chatgpt: LoopbackChatGPT, four: str, tmp_path: Path
+) -> None:
+    out = str(tmp_path / "results.jsonl")
+    chatgpt.default = answer("deny")
+    run_cli("gate", "eval", four, "--out", out)
+    for more in (("--out", out), ("--limit", "2")):
+        shown = run_in_terminal(environ, tmp_path, "gate", "eval", four, *more)
+        assert "Go on?" not in shown.plain
+        assert "false allows  0%" in shown.plain
+
+
+def test_several_policies_are_told_apart_by_host_and_mode(
+    run_cli: RunCLI, chatgpt: LoopbackChatGPT, tmp_path: Path
+) -> None:
+    lines = [
+        labelled_line(mode, "deny", "rm -rf ~", rule="destroy", mode=mode)
+        for mode in ("default", "plan", "acceptEdits")
+    ]
+    chatgpt.default = answer("deny")
+    shown = run_cli("gate", "eval", str(write_lines(tmp_path / "modes.jsonl", *lines))).stdout.decode()
+    policies = shown[shown.index("policy    ") :].splitlines()
+    assert len(policies) == 3
+    told = sorted(line[10:].partition("  ")[2] for line in policies[:2])
+    assert told == ["claude: acceptEdits, default", "claude: plan"]
+    assert policies[2].strip() == "one policy for each host and mode whose rules are others"
 
 
 def test_results_are_kept_and_not_judged_again(

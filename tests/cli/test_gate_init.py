@@ -117,6 +117,14 @@ def test_in_a_repository_a_linked_folder_is_refused(user: User, tmp_path: Path) 
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
+def test_one_call_writes_one_file(user: User) -> None:
+    done = user.run("init", "--user", "--project")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--user and --project exclude each other" in done.stderr
+    assert not user.policy.exists()
+    assert not user.project.exists()
+
+
 def test_outside_a_repository_there_is_no_project(user: User, tmp_path: Path) -> None:
     user.repository = tmp_path
     done = user.run("init", "--project")

@@ -41,8 +41,24 @@ def test_what_differs_comes_first_with_both_rules(run_cli: RunCLI, chatgpt: Loop
     told = [line.split(maxsplit=1) for line in lines[5:]]
     assert ["deny", "to allow  1"] in told
     assert "the same       1, 0 by another rule" in lines
+    assert "same policy    2, 1 of them with a difference, the model's own" in lines
     assert "records        4, 3 different ones" in lines
     assert "The conversation and the host's own permission rules were not recorded" in lines[-1]
+
+
+def test_what_stood_in_for_the_models_word_is_marked_and_is_no_difference_of_its_own(
+    run_cli: RunCLI, chatgpt: LoopbackChatGPT, metrics: Path
+) -> None:
+    record(metrics, "git push -f", "ask", source="escalated", rule="destroy")
+    record(metrics, "npm i", "deny", source="nobody", rule=None)
+    chatgpt.script(answer("allow", "Fine."), answer("deny", "Still."))
+    lines = run_cli("gate", "replay", "--concurrency", "1").stdout.decode().splitlines()
+    assert "    Fine. [nobody could be asked; same policy as before]" in lines
+    assert "    Still. [was escalated; same policy as before]" in lines
+    told = (
+        "same policy    2, no difference of the model's own; 2 with one since the old verdict stood in for the model's"
+    )
+    assert told in lines
 
 
 def test_what_the_gate_recorded_itself_is_judged_again(

@@ -43,14 +43,18 @@ def test_it_shows_everything_that_the_file_says_before_it_asks(user: User) -> No
     with Terminal(user.environ, user.repository, "gate", "trust") as terminal:
         terminal.wait_for(r"Let it count, as it is now\? \[y/N\]")
         for part in (
-            f"{user.project}\n\nfor every request\n",
+            f"{user.project}\n\nloosens what earlier layers say\n",
+            '  ! on_uncertain = "allow" instead of "ask"  (line 1)\n',
+            "  ! switches off 'outward' (ask)  (line 4)\n",
+            "  ! replaces all rules of earlier layers  (line 5)\n",
+            "  ! replaces all rules of earlier layers in [mode.plan]  (line 12)\n\nfor every request\n",
             "  on_uncertain        allow\n",
             "  transcript          no\n",
-            "  environment         none\n",
-            "  disable             outward\n",
-            "  rules (instead of those below): 1\n  allow  all\n         Everything.\n         remember: local\n",
+            "  environment         (replaces all notes of earlier layers)\n",
+            "  switches off: outward\n  replaces all rules of earlier layers by 1 rule:\n  allow  all\n",
+            "  allow  all\n         Everything.\n         remember: local\n",
             "  on_failure          timeout: deny\n",
-            "[mode.plan]\n  rules (instead of those below): none\n",
+            "[mode.plan]\n  replaces all rules of earlier layers by none\n",
         ):
             assert part in plain(terminal.text)
         terminal.type("y\n")
@@ -83,15 +87,42 @@ def test_what_was_shown_is_trusted_and_not_what_the_file_became_meanwhile(user: 
 def test_without_a_terminal_it_takes_a_word(user: User) -> None:
     done = user.run("trust")
     assert done.returncode == 2
-    assert "there is no terminal to ask on; --yes trusts the file without asking" in done.stderr
+    assert done.stderr == (
+        "codex-oauth: nothing was trusted, since there is nobody to ask. To trust it: "
+        f"codex-oauth gate trust {user.project} --yes\n"
+    )
     assert state(user) == "passed over"
-    done = user.run("trust", "--yes")
+    done = user.run("trust", "-y")
     assert (done.returncode, done.stderr) == (0, "")
     assert "for every request\n" in done.stdout
     assert state(user) == "counted"
     again = user.run("trust", "--yes")
     assert (again.returncode, again.stdout) == (0, "")
     assert again.stderr == f"trusted already, as it is: {user.project}\n"
+
+
+def test_it_says_what_is_added_and_nothing_of_what_loosens_nothing(user: User) -> None:
+    write(user.project, "[[append_rules]]\nid = 'push'\ndeny = 'Pushes.'\n")
+    done = user.run("trust", "--yes")
+    assert "for every request\n  adds 1 rule:\n  deny   push\n         Pushes.\n" in done.stdout
+    assert "loosens" not in done.stdout
+    write(user.project, "[[append_rules]]\nid = 'outward'\nallow = 'Pushes.'\n[[append_rules]]\nid = 'b'\nask = 'x'\n")
+    done = user.run("trust", "--yes")
+    assert "  ! replaces 'outward' (ask) by an allow rule with other words  (line 2)\n" in done.stdout
+    assert "  adds 2 rules:\n" in done.stdout
+
+
+def test_a_file_of_comments_says_nothing(user: User) -> None:
+    write(user.project, "# nothing yet\n")
+    done = user.run("trust", "--yes")
+    assert done.stdout.startswith(f"{user.project}\n\nIt says nothing.\n\ntrusted  ")
+
+
+def test_what_was_trusted_and_is_gone_can_be_taken_back(user: User) -> None:
+    user.run("trust", "--yes")
+    user.project.unlink()
+    done = user.run("trust", "--revoke")
+    assert (done.returncode, done.stdout) == (0, f"no longer trusted  {user.project}\n")
 
 
 def test_a_change_ends_it_and_the_next_time_says_so(user: User) -> None:
@@ -155,8 +186,10 @@ def test_there_has_to_be_something_to_trust(user: User, tmp_path: Path) -> None:
     missing = user.run("trust", "--yes")
     assert (missing.returncode, missing.stderr) == (
         2,
-        f"codex-oauth: {user.project}: cannot be read: No such file or directory\n",
+        "codex-oauth: this repository has no policy file: codex-oauth gate init --project\n",
     )
+    named = user.run("trust", str(user.project), "--yes")
+    assert named.stderr == f"codex-oauth: {user.project}: cannot be read: No such file or directory\n"
     user.repository = tmp_path
     outside = user.run("trust")
     assert outside.stderr == "codex-oauth: this folder is in no git repository; name the FILE\n"

@@ -44,7 +44,7 @@ def some(time: datetime) -> list[dict[str, Any]]:
         *[request("allow", time=time)] * 4,
         *[request("deny", "rm -rf ~", time=time, rule="destroy", total=2_000.0)] * 2,
         request("ask", "git push", time=time, rule="outward", total=30_000.0),
-        request("ask", "make", time=time, source="failure", rule=None, outcome="error", error="deadline"),
+        request("ask", "make", time=time, source="failure", rule=None, outcome="error", error="not_logged_in"),
         request("ask", tool="AskUserQuestion", time=time, source="rule", rule=None, total=1.0),
         call(time=time),
         call(time=time, outcome="error", error="overloaded"),
@@ -56,7 +56,7 @@ def test_a_day_is_a_row_and_the_rate_and_the_lists_follow(run_cli: RunCLI, file:
     done = run_cli("metrics")
     assert (done.returncode, done.stderr) == (0, b"")
     blocks = [block.splitlines() for block in done.stdout.decode().split("\n\n")]
-    days, rate, asked, denied, others, legend = blocks
+    days, rate, asked, denied, failed, errors, others, legend = blocks
     assert " ".join(days[0].split()) == "day all allow deny ask forced err auto p50 p95 p99 in out"
     assert " ".join(days[1].split()[1:]) == "9 4 2 3 1 1 75% 1000 30000 30000 900 90"
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", days[1].split()[0])
@@ -64,8 +64,14 @@ def test_a_day_is_a_row_and_the_rate_and_the_lists_follow(run_cli: RunCLI, file:
     assert rate == [
         "automation rate 75%: 6 of 8 allowed or denied without the person; questions to the person, not counted: 1"
     ]
-    assert asked == ["asked most", "1  Bash  outward    git push", "1  Bash  (failure)  make"]
+    assert asked == ["asked most", "1  Bash  outward  git push"]
     assert denied == ["denied most", "2  Bash  destroy  rm -rf ~"]
+    assert failed == ["not judged", "1  Bash  not_logged_in  make"]
+    assert [line.split(maxsplit=3) for line in errors] == [
+        ["errors", "requests", "calls"],
+        ["not_logged_in", "1", "0", "codex-oauth login"],
+        ["overloaded", "0", "1"],
+    ]
     assert " ".join(others[1].split()) == "complete 2 1 1 0 500 500 500 14 6"
     assert "nearest-rank" in legend[0]
 
@@ -105,12 +111,22 @@ def test_only_the_days_that_were_asked_for_count(run_cli: RunCLI, file: Path) ->
     assert counts == [1, 1, 2]
 
 
-def test_metrics_that_are_off_are_told(run_cli: RunCLI, environ: dict[str, str]) -> None:
+def test_metrics_that_are_off_are_told_with_the_setting_that_did_it(
+    run_cli: RunCLI, environ: dict[str, str], tmp_path: Path
+) -> None:
     environ["CODEX_OAUTH_METRICS"] = "off"
     done = run_cli("metrics", "--json")
     assert (done.returncode, done.stdout) == (2, b"")
-    assert b"metrics are off" in done.stderr
+    assert b"metrics are off: the environment has CODEX_OAUTH_METRICS=off; unset it" in done.stderr
     assert b"--file" in done.stderr
+    del environ["CODEX_OAUTH_METRICS"]
+    config = tmp_path / "config.toml"
+    config.write_text('metrics = "off"\n', encoding="utf-8")
+    environ["CODEX_OAUTH_CONFIG"] = str(config)
+    for arguments in (("metrics",), ("gate", "replay")):
+        done = run_cli(*arguments)
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert f'metrics are off: `metrics = "off"` in {config}; remove that line' in done.stderr.decode()
 
 
 def test_a_file_that_is_not_there_yet_is_told_and_is_an_empty_report(run_cli: RunCLI, file: Path) -> None:
@@ -129,6 +145,11 @@ def test_another_file_may_be_named_and_must_be_there(run_cli: RunCLI, file: Path
     assert done.stderr.decode() == f"codex-oauth: {other}: no such file\n"
     fill(other, request(time=now()))
     assert json.loads(run_cli("metrics", "--file", str(other), "--json").stdout)["totals"]["requests"] == 1
+    third = tmp_path / "third.jsonl"
+    fill(third, request(time=now(), host="codex"), request(time=now(), host="claude"))
+    several = ("metrics", "--file", str(other), "--file", str(third), "--file", str(other), "--json")
+    assert json.loads(run_cli(*several).stdout)["totals"]["requests"] == 3
+    assert json.loads(run_cli(*several, "--host", "codex").stdout)["totals"]["requests"] == 1
 
 
 @pytest.mark.parametrize(
@@ -184,8 +205,19 @@ def test_a_terminal_of_80_columns_is_enough(environ: dict[str, str], file: Path,
     asked = [line for line in lines if "家" in line]
     assert len(asked) == 3
     assert all("…" in line for line in asked)
-    assert "g_server__a_long_tool" not in shown.plain
+    assert "mcp__a_long_server__a_long_tool" not in shown.plain
     assert "_a_long_tool" in shown.plain
+
+
+def test_names_are_whole_where_there_is_room(environ: dict[str, str], file: Path, tmp_path: Path) -> None:
+    rule = "team/nothing-leaves-the-office-network"
+    fill(file, request("ask", "git push", time=now(), rule=rule), request("ask", "x" * 500, time=now()))
+    lines = run_in_terminal(environ, tmp_path, "metrics", columns=120).plain.splitlines()
+    assert any(f"1  Bash  {rule}  git push" in line for line in lines)
+    assert max(map(len, lines)) <= 120
+    narrow = run_in_terminal(environ, tmp_path, "metrics", columns=60).plain
+    assert rule not in narrow
+    assert "1  Bash  team/nothing-leav…  git push" in narrow or "team/nothing-lea…" in narrow
 
 
 def test_a_terminal_gets_no_colours_where_they_are_not_wanted(

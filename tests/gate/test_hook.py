@@ -203,7 +203,7 @@ async def test_no_failure_ends_in_an_allow(
     if on_failure == "deny" and heard:
         decision = json.loads(got.stdout)["hookSpecificOutput"]["decision"]
         assert decision["behavior"] == "deny"
-        assert decision["message"].startswith("The permission gate could not judge this (")
+        assert decision["message"].startswith("The permission gate could not judge this, and its policy is to")
     else:
         assert got.stdout == b""
 

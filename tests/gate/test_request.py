@@ -130,8 +130,8 @@ def test_a_field_of_an_odd_type_counts_as_missing(field: str, value: Any) -> Non
 @pytest.mark.parametrize(
     ("payload", "complaint"),
     [
-        ("", "is not JSON"),
-        ("   \n", "is not JSON"),
+        ("", "is empty"),
+        ("   \n", "is empty"),
         ("secret-content", "is not JSON"),
         ('{"tool_name": "secret-content', "is not JSON"),
         ('{"tool_name": "Bash"} secret-content', "is not JSON"),

@@ -3,7 +3,6 @@ stream, no metrics and no page has it."""
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,11 +15,17 @@ import pytest
 from codex_oauth.config import Settings
 from codex_oauth.gate import Host
 from codex_oauth.testing import HttpError, Json, LoopbackChatGPT, ModelRequest, Text
+from tests.gate.blackbox.host import Seen
 from tests.gate.blackbox.machine import Machine, host_environment
-from tests.secrets_shapes import SHAPES
+from tests.secrets_shapes import SHAPES, Shape
 
 _PIECE: Final = 12
 """Characters of a secret in a row that are a leak of it."""
+_AT_ONCE: Final = 10
+"""Secrets that one request holds, where it has a text for each."""
+
+NAMES: Final = tuple(SHAPES)
+BATCHES: Final = tuple(NAMES[start : start + _AT_ONCE] for start in range(0, len(NAMES), _AT_ONCE))
 
 
 @pytest.fixture
@@ -42,7 +47,8 @@ def echo(request: ModelRequest) -> Json:
 # --- where a secret may stand -------------------------------------------------------------------------------------
 
 
-def in_claude_transcript(text: str) -> list[dict[str, Any]]:
+def said_to_claude(text: str) -> list[dict[str, Any]]:
+    """A transcript of Claude Code's that has it in words, in long ones, and in a call."""
     call = {"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {"command": text}}
     long = f"{'word ' * 60}{text}{' word' * 60}"
     return [
@@ -52,7 +58,8 @@ def in_claude_transcript(text: str) -> list[dict[str, Any]]:
     ]
 
 
-def in_codex_transcript(text: str) -> list[dict[str, Any]]:
+def said_to_codex(text: str) -> list[dict[str, Any]]:
+    """A rollout of Codex's that has it in words and in a call."""
     arguments = json.dumps({"cmd": text})
     call = {"type": "function_call", "name": "exec_command", "arguments": arguments, "call_id": "call_1"}
     return [
@@ -61,128 +68,176 @@ def in_codex_transcript(text: str) -> list[dict[str, Any]]:
     ]
 
 
-def patch(text: str) -> str:
-    added = "".join(f"+{line}\n" for line in text.split("\n"))
-    return f"*** Begin Patch\n*** Add File: notes.txt\n{added}*** End Patch"
+def patch(*texts: str) -> str:
+    """A patch that leaves each alone in one file, and in another takes one out and puts it in again."""
+    changes = ""
+    for number, text in enumerate(texts):
+        kept, gone, new = ("".join(f"{mark}{line}\n" for line in text.split("\n")) for mark in " -+")
+        changes += f"*** Update File: kept-{number}.txt\n@@\n-old\n{kept}"
+        changes += f"*** Update File: changed-{number}.txt\n@@\n{gone}{new}"
+    return f"*** Begin Patch\n{changes}*** End Patch"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A place in a request.
+class Asked:
+    """A request with a secret.
 
     Attributes:
-        host: Whose request it is.
-        fields: The request's, made of the text with the secret.
+        host: Whose it is.
+        tool: The tool.
+        tool_input: What it is called with.
+        said: The conversation.
+        more: Other fields of the request.
     """
 
     host: Host
     tool: str
     tool_input: Mapping[str, Any]
+    said: list[dict[str, Any]]
     more: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
+    def payload(self, machine: Machine, folder: Path) -> dict[str, Any]:
+        """The request; the transcript is in that folder, in a file of its own."""
+        transcript = folder / f"{self.tool}.jsonl"
+        transcript.write_text("".join(f"{json.dumps(line)}\n" for line in self.said))
+        changes = {"tool_name": self.tool, "tool_input": dict(self.tool_input), "transcript_path": str(transcript)}
+        return machine.payload(self.host, **changes, **self.more)
 
-def places(text: str) -> Iterator[Place]:
+
+def in_a_command(text: str) -> Asked:
     suggested = {"type": "addRules", "rules": [{"toolName": "Bash", "ruleContent": text}], "behavior": "allow"}
     described = {"command": text, "description": f"Runs {text}"}
-    yield Place("claude", "Bash", described, {"permission_suggestions": [suggested]})
-    yield Place("claude", "Write", {"file_path": "notes.txt", "content": f"First.\n{text}\nLast.\n"})
-    yield Place("codex", "apply_patch", {"command": patch(text)})
-    yield Place("codex", "mcp__a__b", {"note": text, "deep": [{"er": [text]}], text: 1})
-    if "/" not in text and len(text.encode()) < 200:
-        yield Place("codex", "Bash", {"command": "ls"}, {"cwd": f"/srv/{text}"})
+    return Asked("claude", "Bash", described, said_to_claude(text), {"permission_suggestions": [suggested]})
+
+
+def in_a_file(text: str) -> Asked:
+    content = f"First.\n{text}\nLast.\n"
+    return Asked("claude", "Write", {"file_path": "notes.txt", "content": content}, said_to_claude(text))
+
+
+def in_a_patch(*texts: str) -> Asked:
+    folder = {} if "/" in texts[0] else {"cwd": f"/srv/{texts[0]}"}
+    return Asked("codex", "apply_patch", {"command": patch(*texts)}, said_to_codex(texts[0]), folder)
+
+
+def in_arguments(texts: list[str]) -> Asked:
+    arguments = {"notes": texts, "deep": [{"er": [{text: text}]} for text in texts], "text": {"of": texts[0]}}
+    return Asked("codex", "mcp__a__b", arguments, said_to_codex(texts[-1]))
 
 
 # --- where it must not be -----------------------------------------------------------------------------------------
 
 
-def pieces(secret: str) -> set[str]:
-    """What must be found nowhere: every piece of it, also as JSON, HTML and addresses write it."""
-    written = {secret, json.dumps(secret)[1:-1], html.escape(secret), quote(secret, safe="")}
-    return {form[start : start + _PIECE] for form in written for start in range(max(len(form) - _PIECE, 0) + 1)}
-
-
-def held(secret: str, content: str) -> set[str]:
-    """The pieces of it that a text has."""
-    return {piece for piece in pieces(secret) if piece in content}
+def held(content: str, *shapes: Shape) -> set[str]:
+    """The pieces of secrets that a text has, as they are and as addresses write them."""
+    written = {form for shape in shapes for form in (shape.secret, quote(shape.secret, safe=""))}
+    parts = {form[start : start + _PIECE] for form in written for start in range(max(len(form) - _PIECE, 0) + 1)}
+    return {part for part in parts if part in content}
 
 
 def wire(chatgpt: LoopbackChatGPT) -> Iterator[str]:
     """Everything that any service was sent, decoded."""
     for request in chatgpt.requests:
-        yield json.dumps([request.host, request.path, dict(request.query), dict(request.headers)], ensure_ascii=False)
+        yield json.dumps([request.host, request.path, dict(request.query), dict(request.headers)])
         yield request.body.decode("utf-8", "replace")
     for request in (*chatgpt.model_requests, *chatgpt.prewarms):
-        yield json.dumps([dict(request.body), [dict(item) for item in request.context]], ensure_ascii=False)
-        yield json.dumps(dict(request.body))
+        yield json.dumps([dict(request.body), [dict(item) for item in request.context]])
 
 
-def files(*folders: Path) -> Iterator[tuple[Path, str]]:
-    for folder in folders:
-        for path in folder.rglob("*"):
-            if path.is_file() and not path.is_symlink():
-                yield path, path.read_bytes().decode("utf-8", "replace")
+def leaks(chatgpt: LoopbackChatGPT, folders: tuple[Path, ...], own: Path, *shapes: Shape) -> list[str]:
+    """Where pieces of secrets are: in what was sent, and in files that are not the user's own."""
+    found = [f"sent: {parts}" for content in wire(chatgpt) if (parts := held(content, *shapes))]
+    for path in (path for folder in folders for path in folder.rglob("*")):
+        if path.is_file() and not path.is_relative_to(own):
+            parts = held(path.read_bytes().decode("utf-8", "replace"), *shapes)
+            found += [f"{path}: {parts}"] if parts else []
+    return found
+
+
+def streams(seen: Seen) -> list[str]:
+    """What a host got: its bytes, and the words in them."""
+    words = json.loads(seen.stdout)["hookSpecificOutput"]["decision"].get("message", "") if seen.stdout else ""
+    return [seen.stdout.decode(), words, seen.stderr]
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """Where the user's own files are that have the secret."""
+    folder = tmp_path / "user"
+    (folder / ".claude").mkdir()
+    return folder
 
 
 def test_there_are_fifteen_shapes() -> None:
     assert len(SHAPES) >= 15
+    assert all(shape.secret in shape.text for shape in SHAPES.values())
 
 
-@pytest.mark.parametrize("name", SHAPES)
+def test_a_leak_would_be_found(chatgpt: LoopbackChatGPT, tmp_path: Path) -> None:
+    shape = SHAPES[NAMES[0]]
+    (tmp_path / "log").write_text(f"… {shape.secret[3:18]} …")
+    assert len(leaks(chatgpt, (tmp_path,), tmp_path / "own", shape)) == 1
+    assert leaks(chatgpt, (tmp_path,), tmp_path, shape) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_secret_of_this_shape_goes_nowhere(
-    machine: Machine, settings: Settings, chatgpt: LoopbackChatGPT, tmp_path: Path, name: str
+    machine: Machine, settings: Settings, chatgpt: LoopbackChatGPT, tmp_path: Path, own: Path, name: str
 ) -> None:
-    text, secret = SHAPES[name].text, SHAPES[name].secret
-    own = tmp_path / "own"
-    own.mkdir()
-    transcripts: dict[Host, Path] = {"claude": own / "claude.jsonl", "codex": own / "codex.jsonl"}
-    for path, lines in zip(transcripts.values(), (in_claude_transcript(text), in_codex_transcript(text)), strict=True):
-        path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    host_settings = Path(machine.environ["HOME"]) / ".claude" / "settings.json"
-    host_settings.parent.mkdir()
-    host_settings.write_text(json.dumps({"permissions": {"allow": [f"Bash({text})"], "deny": [text]}}))
+    shape = SHAPES[name]
+    permissions = {"allow": [f"Bash({shape.text})"], "deny": [shape.text]}
+    (own / ".claude" / "settings.json").write_text(json.dumps({"permissions": permissions}))
     chatgpt.default = echo
     shown: list[str] = []
-    asked = list(places(text))
-    payloads: list[bytes] = []
-    for place in asked:
-        request = machine.payload(
-            place.host,
-            tool_name=place.tool,
-            tool_input=place.tool_input,
-            transcript_path=str(transcripts[place.host]),
-            **place.more,
-        )
-        payloads.append(json.dumps(request).encode())
-        seen = machine.ask(place.host, request)
-        assert seen.status == 0, seen.stderr
-        assert b'"deny"' in seen.stdout
-        shown += [seen.stdout.decode(), json.loads(seen.stdout)["hookSpecificOutput"]["decision"]["message"]]
-        shown.append(seen.stderr)
-    assert len(chatgpt.model_requests) == len(asked)
+    # What is written is cut and kept alike, by whichever tool.
+    written = in_a_file if NAMES.index(name) % 2 else in_a_patch
+    for asked in (in_a_command(shape.text), written(shape.text)):
+        seen = machine.ask(asked.host, asked.payload(machine, own))
+        assert (seen.status, b'"deny"' in seen.stdout) == (0, True), seen
+        shown += streams(seen)
+    assert len(chatgpt.model_requests) == 2
     # It was there, and was taken out.
     assert all("[secret: " in request.text for request in chatgpt.model_requests)
+    assert [content for content in shown if held(content, shape)] == []
+    assert leaks(chatgpt, (settings.state_dir, tmp_path), own, shape) == []
+
+
+@pytest.mark.parametrize("batch", range(len(BATCHES)))
+def test_many_secrets_at_once_are_in_no_report_and_no_explanation(
+    machine: Machine, settings: Settings, chatgpt: LoopbackChatGPT, tmp_path: Path, own: Path, batch: int
+) -> None:
+    shapes = [SHAPES[name] for name in BATCHES[batch]]
+    texts = [shape.text for shape in shapes]
+    asked = in_arguments(texts).payload(machine, own)
+    patched = in_a_patch(*texts).payload(machine, own)
+    command = in_a_command(texts[0]).payload(machine, own)
+    chatgpt.default = echo
+    shown: list[str] = []
+    for request in (asked, patched):
+        seen = machine.ask("codex", request)
+        assert (seen.status, b'"deny"' in seen.stdout) == (0, True), seen
+        shown += streams(seen)
     page = tmp_path / "page.html"
-    for command, stdin in (
+    for arguments, stdin in (
         (("metrics",), b""),
         (("metrics", "--json", "--html", str(page)), b""),
-        (("gate", "explain"), payloads[0]),
-        (("gate", "explain", "--no-call", "--json"), payloads[3]),
+        (("gate", "explain"), json.dumps(asked).encode()),
+        (("gate", "explain", "--no-call", "--json"), json.dumps(command).encode()),
     ):
-        done = machine.run(*command, stdin=stdin)
+        done = machine.run(*arguments, stdin=stdin)
         assert done.returncode == 0, done.stderr
         shown += [done.stdout.decode(), done.stderr.decode()]
-    assert page.exists()
-    assert [sorted(held(secret, content)) for content in shown] == [[]] * len(shown)
-    assert [found for content in wire(chatgpt) if (found := held(secret, content))] == []
-    found = {path for path, content in files(settings.state_dir, tmp_path) if held(secret, content)}
-    assert found == {*transcripts.values(), host_settings}
+    assert "mcp__a__b" in page.read_text(encoding="utf-8")
+    assert "[secret: " in page.read_text(encoding="utf-8")
+    assert [content for content in shown if held(content, *shapes)] == []
+    assert leaks(chatgpt, (settings.state_dir, tmp_path), own, *shapes) == []
 
 
-@pytest.mark.parametrize("name", list(SHAPES)[:3])
+@pytest.mark.parametrize("name", ["bearer", "private key", "aws secret key"])
 def test_no_failure_tells_it_either(
-    machine: Machine, settings: Settings, chatgpt: LoopbackChatGPT, tmp_path: Path, name: str
+    machine: Machine, settings: Settings, chatgpt: LoopbackChatGPT, tmp_path: Path, own: Path, name: str
 ) -> None:
-    text, secret = SHAPES[name].text, SHAPES[name].secret
+    shape = SHAPES[name]
 
     def refuse(request: ModelRequest) -> HttpError:
         return HttpError(400, {"error": {"code": "bad", "message": f"Not this: {request.text}"}})
@@ -191,15 +246,12 @@ def test_no_failure_tells_it_either(
         return Text(request.text)
 
     shown: list[str] = []
-    for answer in (refuse, babble):
-        chatgpt.default = answer
-        request = machine.payload("codex", tool_input={"command": text})
+    asked = in_a_command(shape.text).payload(machine, own)
+    for said in (refuse, babble):
+        chatgpt.default = said
         for options in ((), ("--on-failure", "deny")):
-            seen = machine.ask("codex", request, *options)
-            shown += [seen.stdout.decode(), seen.stderr]
-    # Not even JSON: nothing of it may be quoted.
-    seen = machine.ask("claude", f'{{"tool_name": "Bash", "tool_input": {{"command": {text}'.encode())
-    shown += [seen.stdout.decode(), seen.stderr]
-    assert all("git" not in line for line in shown)
-    assert [content for content in (*shown, *wire(chatgpt)) if held(secret, content)] == []
-    assert [path for path, content in files(settings.state_dir, tmp_path) if held(secret, content)] == []
+            shown += streams(machine.ask("claude", asked, *options))
+    # What is not even JSON is not quoted.
+    shown += streams(machine.ask("codex", f'{{"tool_name": "Bash", "tool_input": {{"command": {shape.text}'.encode()))
+    assert [content for content in shown if held(content, shape)] == []
+    assert leaks(chatgpt, (settings.state_dir, tmp_path), own, shape) == []

@@ -237,7 +237,7 @@ def test_outside_of_a_repository_they_are_where_one_is(home: Path, tmp_path: Pat
 
 def look(home: Path, folder: Path) -> Report:
     """How it stands, for verdicts of at most 30 seconds."""
-    return look_at_claude(home, folder, timeout=30)
+    return look_at_claude(home, folder, timeout=lambda _: 30)
 
 
 def startable(tmp_path: Path, **more: Any) -> dict[str, Any]:
@@ -255,7 +255,7 @@ def test_nothing_is_said_of_a_hook_that_is_not_there(home: Path, repo: Path) -> 
 
 def test_a_hook_that_is_asked_has_nothing_in_its_way(home: Path, repo: Path, tmp_path: Path) -> None:
     written(home / "settings.json", asking(group(startable(tmp_path), matcher="*")))
-    assert look(home, repo) == Report("claude", (home / "settings.json",))
+    assert look(home, repo) == Report("claude", (home / "settings.json",), commands=(startable(tmp_path)["command"],))
 
 
 @pytest.mark.parametrize(

@@ -132,15 +132,16 @@ def test_a_configuration_of_another_shape_has_no_such_hook(home: Path, config: s
 
 
 def test_codex_is_not_started_where_the_hook_is_not_installed(home: Path) -> None:
-    assert look_at_codex(home, unasked, timeout=30) == Report("codex")
+    assert look_at_codex(home, unasked, timeout=lambda _: 30) == Report("codex")
     put(home, "/bin/other")
-    assert look_at_codex(home, unasked, timeout=30) == Report("codex")
+    assert look_at_codex(home, unasked, timeout=lambda _: 30) == Report("codex")
 
 
 def test_a_trusted_hook_has_nothing_in_its_way(home: Path, program: str) -> None:
     put(home, program)
-    report = look_at_codex(home, seen(listed(home, program)), timeout=30)
-    assert report == Report("codex", (home / "hooks.json",), trusted=True)
+    report = look_at_codex(home, seen(listed(home, program)), timeout=lambda _: 30)
+    command = f"{program} hook codex"
+    assert report == Report("codex", (home / "hooks.json",), trusted=True, commands=(command,))
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ def test_a_trusted_hook_has_nothing_in_its_way(home: Path, program: str) -> None
 )
 def test_a_hook_that_codex_does_not_run_is_found(home: Path, program: str, hook: Any, finding: str) -> None:
     put(home, program)
-    report = look_at_codex(home, seen(listed(home, program, **hook)), timeout=30)
+    report = look_at_codex(home, seen(listed(home, program, **hook)), timeout=lambda _: 30)
     (found,) = report.obstacles
     assert (found.gravity, found.finding) == ("off", finding.format(home=home))
     assert (found.mend, report.trusted) == ("codex-oauth install codex --trust", False)
@@ -165,7 +166,7 @@ def test_a_hook_that_codex_does_not_run_is_found(home: Path, program: str, hook:
 
 def test_a_hook_that_codex_does_not_see_comes_with_its_complaints(home: Path, program: str) -> None:
     put(home, program)
-    (found,) = look_at_codex(home, seen(complaints=("failed to parse",)), timeout=30).obstacles
+    (found,) = look_at_codex(home, seen(complaints=("failed to parse",)), timeout=lambda _: 30).obstacles
     assert (found.gravity, found.finding, found.details) == ("off", "Codex does not see the hook", ("failed to parse",))
 
 
@@ -175,14 +176,14 @@ def test_hooks_that_are_switched_off_altogether_are_found_without_asking(
 ) -> None:
     put(home, program)
     (home / "config.toml").write_text(f"[features]\n{feature} = false\n", encoding="utf-8")
-    (found,) = look_at_codex(home, unasked, timeout=30).obstacles
+    (found,) = look_at_codex(home, unasked, timeout=lambda _: 30).obstacles
     assert (found.gravity, found.mend) == ("off", "codex features enable hooks")
     assert found.finding == f"Codex runs no hooks: {feature} is false under [features] in {home}/config.toml"
 
 
 def test_a_key_for_which_codex_passes_over_the_file_is_found_without_asking(home: Path, program: str) -> None:
     put(home, program, version=1)
-    (found,) = look_at_codex(home, unasked, timeout=30).obstacles
+    (found,) = look_at_codex(home, unasked, timeout=lambda _: 30).obstacles
     assert (found.gravity, found.mend) == ("off", f"take 'version' out of {home}/hooks.json")
 
 
@@ -194,7 +195,7 @@ def test_others_that_decide_too_are_listed_if_codex_runs_them(home: Path, progra
         listed(home, "/bin/off", 3, enabled=False),
         listed(home, "/bin/managed", 0, trust="managed", file="requirements.toml"),
     )
-    (found,) = look_at_codex(home, seen(listed(home, program), *others), timeout=30).obstacles
+    (found,) = look_at_codex(home, seen(listed(home, program), *others), timeout=lambda _: 30).obstacles
     assert found.gravity == "partly"
     assert found.finding.startswith("2 other permission hooks: Codex asks all of them, any denial wins")
     assert found.details == (f"/bin/runs ({home}/hooks.json)", f"/bin/managed ({home}/requirements.toml)")
@@ -202,7 +203,7 @@ def test_others_that_decide_too_are_listed_if_codex_runs_them(home: Path, progra
 
 def test_where_codex_cannot_be_asked_that_is_no_failure(home: Path, program: str) -> None:
     put(home, program)
-    (found,) = look_at_codex(home, lambda: "no codex binary", timeout=30).obstacles
+    (found,) = look_at_codex(home, lambda: "no codex binary", timeout=lambda _: 30).obstacles
     assert (found.gravity, found.mend) == ("partly", "codex, then /hooks")
     assert found.finding == "whether Codex trusts the hook is not known: no codex binary"
 
@@ -210,7 +211,7 @@ def test_where_codex_cannot_be_asked_that_is_no_failure(home: Path, program: str
 def test_a_hook_of_ones_own_hand_counts_as_installed(home: Path) -> None:
     (home / "config.toml").write_text(f'approval_policy = "never"\n{BY_HAND}', encoding="utf-8")
     hook = listed(home, "codex-oauth hook codex", file="config.toml")
-    report = look_at_codex(home, seen(hook), timeout=30)
+    report = look_at_codex(home, seen(hook), timeout=lambda _: 30)
     assert (report.installed, report.obstacles, report.trusted) == ((home / "config.toml",), (), True)
     assert report.notes == ("approval_policy is never: the hook is asked about MCP tools only",)
 
@@ -218,15 +219,15 @@ def test_a_hook_of_ones_own_hand_counts_as_installed(home: Path) -> None:
 def test_a_hook_in_both_files_judges_twice(home: Path, program: str) -> None:
     put(home, program)
     (home / "config.toml").write_text(BY_HAND, encoding="utf-8")
-    (found,) = look_at_codex(home, seen(listed(home, program)), timeout=30).obstacles
+    (found,) = look_at_codex(home, seen(listed(home, program)), timeout=lambda _: 30).obstacles
     assert found.finding == "the hook is installed 2 times, and each request is judged that often"
 
 
 def test_hooks_that_cannot_be_read_matter_if_the_hook_is_among_them(home: Path) -> None:
     (home / "hooks.json").write_text("{]", encoding="utf-8")
-    assert look_at_codex(home, unasked, timeout=30).installed == ()
+    assert look_at_codex(home, unasked, timeout=lambda _: 30).installed == ()
     (home / "hooks.json").write_text('{"codex-oauth"]', encoding="utf-8")
-    (found,) = look_at_codex(home, unasked, timeout=30).obstacles
+    (found,) = look_at_codex(home, unasked, timeout=lambda _: 30).obstacles
     assert (found.gravity, found.mend) == ("off", f"mend {home}/hooks.json")
 
 

@@ -42,7 +42,7 @@ def request(
 ) -> dict[str, Any]:
     """The line of a permission request."""
     entry = MetricsEntry(
-        command="hook",
+        command=more.get("by", "hook"),
         package_version="0.1.0",
         outcome=more.get("outcome", "ok"),
         error=more.get("error"),
@@ -55,7 +55,8 @@ def request(
             source=source,
             forced=source not in ("model", "rule"),
             rule=rule,
-            policy="0123456789ab",
+            host=more.get("host"),
+            policy=more.get("policy", "0123456789ab"),
             input=more.get("tool_input", {"command": command, "description": "in other words each time"}),
         ),
     )

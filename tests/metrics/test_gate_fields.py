@@ -74,7 +74,7 @@ def test_a_name_has_an_end_and_no_control_characters(name: str) -> None:
     assert written(**{name: "naïve tool 家"})[name] == "naïve tool 家"
     long = written(**{name: "x" * 1_000_000})[name]
     assert (len(long), long[-1]) == (128, "…")
-    assert written(**{name: "\n\n"})[name] == ("other" if name == "tool" else None)
+    assert written(**{name: "\n\n"})[name] == ("unknown" if name == "tool" else None)
 
 
 @pytest.mark.parametrize(

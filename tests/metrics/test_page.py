@@ -83,12 +83,24 @@ def test_a_week_is_told_in_headline_plots_and_lists(week: Path) -> None:
     headings = [text for text in parsed.texts if re.fullmatch(r"[A-Z][a-z ]+", text)]
     for heading in (
         *("Permission gate", "Automation rate", "Verdicts over time", "Latency", "Tokens", "Asked most", "Denied most"),
-        *("Rules", "Tools", "Errors", "Other calls"),
+        *("Rules", "Tools", "Errors", "Not judged", "Other calls"),
     ):
         assert heading in headings
     assert f"{report.totals.calls:,}" in parsed.texts
     assert "git push --force origin main" in parsed.texts
     assert [kind for kind, _ in parsed.elements if kind == "figure"] == ["figure"] * 4
+
+
+def test_a_failure_is_told_with_its_code_and_what_helps_and_is_not_among_what_a_rule_would_save() -> None:
+    lines = [request("ask", "make", source="failure", rule=None, outcome="error", error="not_logged_in")]
+    texts = Parsed(page_of(*lines)).texts
+    asked, denied, failed, rules = (
+        texts.index(heading) for heading in ("Asked most", "Denied most", "Not judged", "Rules")
+    )
+    assert "make" not in texts[asked:denied]
+    assert texts[failed:rules].count("make") == 1
+    assert "codex-oauth login" in texts[failed:rules]
+    assert "Not judged" not in Parsed(page_of(request("ask"))).texts
 
 
 @pytest.mark.parametrize("days", [1, 2, 7, 90])

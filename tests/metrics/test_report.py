@@ -6,13 +6,16 @@ import json
 import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codex_oauth import errors
+from codex_oauth.errors import CodexOAuthError
+from codex_oauth.metrics.not_judged import REMEDIES
 from codex_oauth.metrics.records import asked_for
 from codex_oauth.metrics.report import Report, build
 from codex_oauth.metrics.series import days_of, series_of
@@ -24,8 +27,10 @@ SCHEMA = json.loads((Path(__file__).parents[2] / "schemas/metrics-report.schema.
 VALIDATOR: Any = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
 
 
-def report_of(*lines: dict[str, Any] | None, days: int = 7, top: int = 10, now: datetime = NOW) -> Report:
-    report = build(lines, days=days, top=top, now=now)
+def report_of(
+    *lines: dict[str, Any] | None, days: int = 7, top: int = 10, host: str | None = None, now: datetime = NOW
+) -> Report:
+    report = build(lines, days=days, top=top, host=host, now=now)
     VALIDATOR.validate(report.to_json())
     return report
 
@@ -49,13 +54,16 @@ def test_without_entries_everything_is_zero_or_null() -> None:
         "skipped_lines": 0,
     }
     assert report["totals"] == {
-        **dict.fromkeys(("requests", "allow", "deny", "ask", "unanswered", "questions", "forced", "errors"), 0),
+        **dict.fromkeys(("requests", "automated", "allow", "deny", "ask", "unanswered"), 0),
+        **dict.fromkeys(("questions", "forced", "errors"), 0),
         "automation_rate": None,
         "latency_ms": {"count": 0, "p50": None, "p95": None, "p99": None},
         "tokens": {"input": 0, "cached": 0, "output": 0, "reasoning": 0},
     }
     assert [day["date"] for day in report["days"]] == [f"2026-07-{day:02d}" for day in range(9, 16)]
-    assert all(report[name] == [] for name in ("tools", "rules", "top_asked", "top_denied", "errors", "calls"))
+    lists = ("tools", "rules", "top_asked", "top_denied", "not_judged", "errors", "calls")
+    assert all(report[name] == [] for name in lists)
+    assert report["host"] is None
 
 
 def test_verdicts_are_counted_and_together_are_all_requests() -> None:
@@ -72,7 +80,7 @@ def test_verdicts_are_counted_and_together_are_all_requests() -> None:
 
 def test_a_question_to_the_person_is_asked_but_not_in_the_rate_the_latency_or_the_lists() -> None:
     question = request("ask", tool="AskUserQuestion", source="rule", rule=None, total=1.0)
-    report = json_of(request("allow"), request("ask", source="uncertain", rule=None), question)
+    report = json_of(request("allow"), request("ask", source="contradiction", rule=None), question)
     totals = report["totals"]
     assert (totals["requests"], totals["ask"], totals["questions"]) == (3, 2, 1)
     assert totals["automation_rate"] == 0.5
@@ -90,7 +98,96 @@ def test_what_was_forced_and_what_failed_is_counted_beside_its_verdict() -> None
     )
     totals = report["totals"]
     assert (totals["forced"], totals["errors"], totals["ask"], totals["deny"]) == (2, 1, 1, 1)
-    assert report["errors"] == [{"code": "usage_limit_reached", "requests": 1, "calls": 0}]
+    assert report["errors"] == [
+        {"code": "usage_limit_reached", "requests": 1, "calls": 0, "remedy": "codex-oauth limits"}
+    ]
+
+
+def failure(verdict: Literal["deny", "ask", "error"], error: str, **more: Any) -> dict[str, Any]:
+    return request(verdict, source="failure", rule=None, outcome="error", error=error, **more)
+
+
+def test_an_outage_is_no_automation_though_the_policy_denies_then() -> None:
+    report = json_of(*[failure("deny", "not_logged_in", total=3.0)] * 9)
+    totals = report["totals"]
+    assert (totals["automation_rate"], totals["automated"], totals["deny"], totals["errors"]) == (0, 0, 9, 9)
+    assert totals["latency_ms"]["count"] == 0
+    assert report["top_denied"] == []
+    again = json_of(failure("deny", "not_logged_in"), request("allow"))["totals"]
+    assert (again["automation_rate"], again["latency_ms"]["count"]) == (0.5, 1)
+
+
+@pytest.mark.parametrize(
+    ("source", "automated"),
+    [("model", 1), ("uncertain", 1), ("nobody", 1), ("failure", 0), ("escalated", 0), ("something later", 0)],
+)
+def test_only_a_decision_of_the_policys_is_automated(source: str, automated: int) -> None:
+    line = request("deny", source="failure")
+    line["gate"]["source"] = source
+    assert json_of(line)["totals"]["automated"] == automated
+
+
+def test_what_no_rule_would_change_is_in_a_list_of_its_own_with_the_reason_and_what_helps() -> None:
+    report = json_of(
+        *[request("ask", "git push", rule="outward", source=source) for source in ("model", "truncated")],
+        request("ask", "git push", rule=None, source="contradiction"),
+        *[failure("deny", "not_logged_in", command="git push")] * 3,
+        *[request("ask", "git push", rule="destroy", source="escalated")] * 2,
+        failure("error", "deadline_exceeded", command="make"),
+        request("deny", "npm publish", rule="outward", source="nobody"),
+    )
+    assert [(found["command"], found["count"]) for found in report["top_asked"]] == [("git push", 3)]
+    assert [found["command"] for found in report["top_denied"]] == ["npm publish"]
+    told = [(found["command"], found["count"], found["reason"], found["remedy"]) for found in report["not_judged"]]
+    assert told == [
+        ("git push", 3, "not_logged_in", "codex-oauth login"),
+        ("git push", 2, "escalated", None),
+        ("make", 1, "deadline_exceeded", None),
+    ]
+
+
+def test_every_remedy_is_for_an_error_that_there_is() -> None:
+    codes = {
+        kind.code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CodexOAuthError)
+    }
+    assert set(REMEDIES) <= codes
+
+
+def test_what_was_judged_by_hand_is_a_call_and_no_request_of_a_host() -> None:
+    report = json_of(
+        request("allow"),
+        request("deny", by="classify"),
+        failure("error", "overloaded", by="classify"),
+        request("ask", by="classify", source="rule", rule=None, total=1.0),
+    )
+    assert (report["totals"]["requests"], report["totals"]["automation_rate"]) == (1, 1)
+    assert [(found["command"], found["calls"], found["errors"]) for found in report["calls"]] == [("classify", 3, 1)]
+    assert report["calls"][0]["latency_ms"]["count"] == 1
+    assert report["errors"] == [{"code": "overloaded", "requests": 0, "calls": 1, "remedy": None}]
+    assert report["top_denied"] == report["tools"][1:] == []
+
+
+def test_a_request_that_could_not_be_read_has_an_unknown_tool_and_no_policy() -> None:
+    line = failure("ask", "configuration", tool="", policy=None, tool_input=None)
+    report = json_of(line)
+    assert (line["gate"]["tool"], line["gate"]["policy"]) == ("unknown", None)
+    assert report["not_judged"] == [
+        {
+            "tool": "unknown",
+            "command": "",
+            "count": 1,
+            "reason": "configuration",
+            "remedy": "codex-oauth gate check",
+        }
+    ]
+    assert [tool["tool"] for tool in report["tools"]] == ["unknown"]
+
+
+def test_the_requests_of_one_host_can_be_counted_alone() -> None:
+    lines = [request(host="claude"), request(host="codex"), request(host="codex"), request(), call()]
+    assert [json_of(*lines, host=host)["totals"]["requests"] for host in (None, "claude", "codex")] == [4, 1, 2]
+    assert json_of(*lines, host="codex")["calls"] == []
+    assert json_of(*lines, host="codex")["host"] == "codex"
 
 
 @pytest.mark.parametrize(
@@ -223,7 +320,7 @@ def test_a_line_of_an_earlier_version_is_a_call_that_is_not_the_gates() -> None:
             "ok": 1,
             "errors": 1,
             "cancelled": 0,
-            "latency_ms": {"count": 2, "p50": 500.0, "p95": 500.0, "p99": 500.0},
+            "latency_ms": {"count": 1, "p50": 500.0, "p95": 500.0, "p99": 500.0},
             "tokens": {"input": 14, "cached": 0, "output": 6, "reasoning": 0},
         },
         {
@@ -236,7 +333,7 @@ def test_a_line_of_an_earlier_version_is_a_call_that_is_not_the_gates() -> None:
             "tokens": {"input": 7, "cached": 0, "output": 3, "reasoning": 0},
         },
     ]
-    assert report["errors"] == [{"code": "overloaded", "requests": 0, "calls": 1}]
+    assert report["errors"] == [{"code": "overloaded", "requests": 0, "calls": 1, "remedy": None}]
 
 
 def test_commands_are_grouped_by_tool_and_words_and_the_most_frequent_come_first() -> None:
@@ -318,6 +415,25 @@ def test_time_is_divided_into_as_many_parts_as_can_be_read(days: int, unit: str,
     assert sum(counts) == 2
     assert unit == "hour" or (counts[0], counts[-1]) == (1, 1)
     assert sum(len(moment.tally.latencies) for moment in series.moments) == 2
+
+
+@pytest.mark.parametrize(
+    ("hours_ago", "unit", "moments", "when"),
+    [
+        ((0,), "hour", 24, "15 July"),
+        ((0, 18), "hour", 24, "15 July"),
+        ((2, 19), "hour", 48, "14 July to 15 July"),
+        ((0, 45), "hour", 46, "13 July to 15 July"),
+        ((0, 48), "day", 30, ""),
+    ],
+)
+def test_what_happened_within_two_days_is_told_by_the_hour_in_a_longer_report_too(
+    hours_ago: tuple[int, ...], unit: str, moments: int, when: str
+) -> None:
+    series = series_of(report_of(*(request(ago=timedelta(hours=hours)) for hours in hours_ago), days=30))
+    assert (series.unit, len(series.moments), series.when) == (unit, moments, when)
+    assert series.per == (f"hour, {when}" if when else "day")
+    assert sum(moment.tally.calls for moment in series.moments) == len(hours_ago)
 
 
 @pytest.mark.parametrize(

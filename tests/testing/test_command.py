@@ -20,7 +20,7 @@ from .web import read_auth
 
 pytestmark = pytest.mark.timeout(60)
 
-VERDICT = '{"reason":"r","behavior":"ask","deny_message":""}'
+VERDICT = '{"reason":"r","rule":"outward","behavior":"ask","deny_message":""}'
 STAND_IN = (sys.executable, "-m", "codex_oauth.testing")
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent a signal there")
 

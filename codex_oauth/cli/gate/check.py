@@ -13,8 +13,8 @@ from codex_oauth.config import load_settings
 
 if TYPE_CHECKING:
     from codex_oauth.config import Settings
-    from codex_oauth.gate.policy.layers import LoadedPolicy, Source
     from codex_oauth.gate.policy import Policy
+    from codex_oauth.gate.policy.layers import LoadedPolicy, Source
     from codex_oauth.gate.request import Host
 
 __all__ = ("command",)
@@ -27,6 +27,7 @@ _LAYERS = 15
 
 @click.command("check")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--policy", type=click.Path(path_type=Path), metavar="FILE", help="The same as FILE.")
 @click.option("--host", type=click.Choice(["claude", "codex"]), help="Whose requests.  [default: what holds for both]")
 @click.option(
     "--mode",
@@ -36,14 +37,17 @@ _LAYERS = 15
     help="The permission mode of the requests.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
-def command(file: Path | None, host: str | None, mode: str, as_json: bool) -> None:
+def command(file: Path | None, policy: Path | None, host: str | None, mode: str, as_json: bool) -> None:
     """Read the policy as a request from this folder would, and show what it makes: rules, settings, where from.
 
-    With FILE, that file over the built-in rules, instead of yours and the repository's. Exits with 2 if a file that
-    counts is wrong, and names everything that is wrong with it.
+    With FILE, that file over the built-in rules, instead of yours and the repository's. Lines with ! warn of what
+    permits more than few would want. Exits with 2 if a file that counts is wrong, and names everything that is wrong.
     """
     from codex_oauth.gate.policy.layers import read_layers
 
+    if file is not None and policy is not None:
+        raise click.UsageError("FILE and --policy FILE are the same: give one of them")
+    file = file or policy
     settings = load_settings()
     loaded = read_layers(
         settings,
@@ -56,7 +60,8 @@ def command(file: Path | None, host: str | None, mode: str, as_json: bool) -> No
     if as_json:
         to_json(_described(loaded, host, mode))
     else:
-        click.echo(f"policy for {host or 'any host'}, mode {mode}")
+        unusual = "" if mode == "default" else " (not the default one)"
+        click.echo(f"policy for {host or 'any host'}, mode {mode}{unusual}")
         heading("layers")
         for source in loaded.sources:
             _show_source(source)
@@ -74,17 +79,24 @@ def _show_source(source: Source) -> None:
     # A path stays on one line, to be copied.
     path = f"  {printable(str(source.path))}" if source.path else ""
     click.echo(f"  {source.layer:<{_LAYERS}}{state}{path}")
+    indent = " " * (_LAYERS + 2)
     if source.why:
-        click.echo(" " * (_LAYERS + 2) + folded(printable(source.why), _LAYERS + 2))
+        click.echo(indent + folded(printable(source.why), _LAYERS + 2))
+    if source.also:
+        click.echo(indent + folded(f"also: {', '.join(source.also)}; see --host, --mode", _LAYERS + 2))
     if source.mend:
-        click.echo(" " * (_LAYERS + 2) + f"→ {printable(source.mend)}")
+        click.echo(f"{indent}→ {printable(source.mend)}")
 
 
 def _show_policy(loaded: LoadedPolicy, settings: Settings) -> None:
+    from codex_oauth.gate.policy.loosening import reckless
+
     policy = loaded.policy
     heading(f"rules ({len(policy.rules)})")
     for rule in policy.rules:
-        show_rule(rule, loaded.origins[rule.id])
+        before = loaded.replaced.get(rule.id)
+        instead = f", in place of {before.layer}'s {before.rule.kind}" if before else ""
+        show_rule(rule, f"{loaded.origins[rule.id]}{instead}")
     if loaded.switched_off:
         heading("switched off")
         for name, origin in loaded.switched_off.items():
@@ -96,6 +108,11 @@ def _show_policy(loaded: LoadedPolicy, settings: Settings) -> None:
             show_value(name, f"deny for {denied}; ask for all others" if denied else "ask")
         else:
             show_value(name, value if value is not None else _by_default(name, settings))
+    warnings = reckless(policy)
+    if warnings:
+        click.echo()
+    for warning in warnings:
+        click.echo(styled("!", "yellow", bold=True) + f" {folded(warning, 2)}")
     click.echo(f"\nfingerprint  {policy.fingerprint}")
 
 
@@ -121,6 +138,8 @@ def _settings(policy: Policy) -> dict[str, Any]:
 
 
 def _described(loaded: LoadedPolicy, host: str | None, mode: str) -> dict[str, Any]:
+    from codex_oauth.gate.policy.loosening import reckless
+
     broken = any(source.state == "broken" for source in loaded.sources)
     value: dict[str, Any] = {
         "ok": not broken,
@@ -134,6 +153,7 @@ def _described(loaded: LoadedPolicy, host: str | None, mode: str) -> dict[str, A
                 "why": source.why or None,
                 "mend": source.mend or None,
                 "problems": [{"line": problem.line, "message": problem.message} for problem in source.problems],
+                "also": list(source.also),
             }
             for source in loaded.sources
         ],
@@ -151,10 +171,17 @@ def _described(loaded: LoadedPolicy, host: str | None, mode: str) -> dict[str, A
                     "deny_message": rule.deny_message,
                     "remember": rule.remember,
                     "from": loaded.origins[rule.id],
+                    "in_place_of": _replaced(loaded, rule.id),
                 }
                 for rule in loaded.policy.rules
             ],
             "switched_off": [{"id": name, "by": origin} for name, origin in loaded.switched_off.items()],
             "settings": _settings(loaded.policy),
+            "warnings": list(reckless(loaded.policy)),
         }
     return value
+
+
+def _replaced(loaded: LoadedPolicy, name: str) -> dict[str, str] | None:
+    before = loaded.replaced.get(name)
+    return {"layer": before.layer, "kind": before.rule.kind, "text": before.rule.text} if before else None

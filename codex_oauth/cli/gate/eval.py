@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from codex_oauth.cli.gate.running import progress, run_to_its_end, running_options
+from codex_oauth.cli.gate.running import agree, on_terminal, progress, run_to_its_end, running_options
 from codex_oauth.cli.options import Where, open_codex
 from codex_oauth.cli.output import to_json
 
 if TYPE_CHECKING:
-    from codex_oauth.gate.evaluation.run import Outcome
     from codex_oauth.gate.evaluation.labelled import LabelledRequest
+    from codex_oauth.gate.evaluation.run import Outcome
 
 __all__ = ("command",)
 
@@ -29,8 +29,14 @@ __all__ = ("command",)
     help="Add each result to this file, and do not judge again what it holds.",
 )
 @click.option(
-    "--max-false-allows", type=click.IntRange(min=0), default=0, show_default=True, help="So many are no failure."
+    "--max-false-allows",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Exit with 0 up to this many false allows.",
 )
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before a run without --limit.")
 @running_options
 def command(
     file: Path | None,
@@ -38,6 +44,7 @@ def command(
     host: str | None,
     out: Path | None,
     max_false_allows: int,
+    yes: bool,
     policy: Path | None,
     limit: int | None,
     concurrency: int,
@@ -53,8 +60,8 @@ def command(
     package are judged, by the built-in rules alone unless --policy names a file: their labels are for those rules. A
     FILE of your own is judged by the built-in rules and your gate.toml.
 
-    Each request is a call that the plan pays for. With --limit, the requests are taken at even distances over the file.
-    Nothing goes into the metrics.
+    Each request is a call that the plan pays for: on a terminal, a run without --limit says first how many that are,
+    and asks. With --limit, the requests are taken at even distances over the file. Nothing goes into the metrics.
 
     Exits with 1 if there are more false allows than --max-false-allows, or not one verdict. A usage limit, a missing
     sign-in and Ctrl-C stop the run with their own status; what there is by then is printed.
@@ -65,9 +72,10 @@ def command(
       codex-oauth gate eval --out results.jsonl --policy gate.toml --json
       codex-oauth gate eval my-requests.jsonl --tag deploy
     """
-    from codex_oauth.gate.evaluation.run import ResultsFile, evaluate
+    from codex_oauth.gate.evaluation.estimate import estimate
     from codex_oauth.gate.evaluation.labelled import read_labelled, selected
     from codex_oauth.gate.evaluation.policy_of import built_in_policy, policies
+    from codex_oauth.gate.evaluation.run import ResultsFile, evaluate, known_outcomes
     from codex_oauth.gate.evaluation.scores import Judged, Scores
 
     requests = selected(read_labelled(file), tags=tags, host=host, limit=limit)
@@ -76,6 +84,10 @@ def command(
     policy_of = built_in_policy if built_in else policies(codex.settings, file=policy)
     for labelled in requests:
         policy_of(labelled.request)  # a policy that is wrong says so before anything is judged
+    results = ResultsFile(out) if out else None
+    if limit is None and not yes and on_terminal():
+        known = known_outcomes(requests, policy_of=policy_of, results=results, model=model, effort=effort)
+        agree(estimate([labelled for labelled in requests if labelled.id not in known], policy_of))
     judged: dict[str, Judged] = {}
 
     with progress("judging", len(requests)) as advance:
@@ -93,7 +105,7 @@ def command(
                     codex=codex,
                     done=done,
                     concurrency=concurrency,
-                    results=ResultsFile(out) if out else None,
+                    results=results,
                     model=model,
                     effort=effort,
                     timeout=timeout,
@@ -103,7 +115,7 @@ def command(
     scores = Scores([judged[labelled.id] for labelled in requests if labelled.id in judged], len(requests))
     if as_json:
         to_json(scores.to_json())
-    else:
+    elif judged or not ending.early:
         from codex_oauth.cli.gate.scoreboard import show
 
         show(scores, labelled_for_other_rules=file is None and not built_in)

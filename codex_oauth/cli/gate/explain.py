@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from codex_oauth.cli.judging import permission_request, request_options
+from codex_oauth.cli.judging import Asked, permission_request, request_options
 from codex_oauth.cli.options import Where, call_options, open_codex
 from codex_oauth.cli.output import call, folded, printable, styled, to_json, waiting
 
@@ -25,8 +25,7 @@ _COLOUR = {"allow": "green", "deny": "red", "ask": "yellow"}
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
 @call_options
 def command(
-    shell_command: str | None,
-    host: str | None,
+    asked: Asked,
     policy: Path | None,
     no_call: bool,
     as_json: bool,
@@ -49,15 +48,15 @@ def command(
     from codex_oauth.gate.prompt import instructions, request_text
     from codex_oauth.gate.situation import situation_of
 
-    request = permission_request(shell_command, host)
+    request = permission_request(asked)
     codex = open_codex(where)
     situation = situation_of(request, codex.settings, policy_file=policy)
     rendered = request_text(request, situation.context)
     told = instructions(situation.policy, request)
-    verdict = None
-    if not no_call:
+
+    def judged() -> Verdict:
         with waiting("judging…"):
-            verdict = call(
+            return call(
                 lambda: judge(
                     request,
                     policy=situation.policy,
@@ -68,6 +67,7 @@ def command(
                     timeout=timeout,
                 )
             )
+
     if as_json:
         value: dict[str, Any] = {
             "instructions": told,
@@ -76,10 +76,11 @@ def command(
             "secrets_removed": rendered.secrets,
             "policy": situation.policy.fingerprint,
             "notes": list(situation.notes),
-            "verdict": verdict.to_json() if verdict else None,
+            "verdict": None if no_call else judged().to_json(),
         }
         to_json(value)
         return
+    # The prompt is there to be seen also where the call fails.
     _show("instructions", told)
     _show("input", rendered.text)
     facts = [f"{len(told) + len(rendered.text):,} characters", f"policy {situation.policy.fingerprint}"]
@@ -90,8 +91,8 @@ def command(
     click.echo(f"prompt    {', '.join(facts)}")
     for note in situation.notes:
         click.echo(f"note      {folded(printable(note), 10)}")
-    if verdict is not None:
-        _verdict(verdict, situation.policy)
+    if not no_call:
+        _verdict(judged(), situation.policy)
 
 
 def _show(title: str, text: str) -> None:

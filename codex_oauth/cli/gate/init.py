@@ -18,12 +18,10 @@ _EXCLUDE = """echo '/.codex-oauth/' >> "$(git rev-parse --git-path info/exclude)
 
 
 @click.command("init")
-@click.option(
-    "--user", "place", flag_value="user", default="user", help="Your own file, for all repositories (the default)."
-)
-@click.option("--project", "place", flag_value="project", help="The file of the repository that you are in.")
+@click.option("--user", is_flag=True, help="Your own file, for all repositories (the default).")
+@click.option("--project", is_flag=True, help="The file of the repository that you are in.")
 @click.option("--force", is_flag=True, help="Write a new one although there is one; that one is kept as gate.toml.bak.")
-def command(place: str, force: bool) -> None:
+def command(user: bool, project: bool, force: bool) -> None:
     """Write a policy file to begin with: every key and every built-in rule, as comments.
 
     As it is written it changes nothing. A file that is there is left alone, unless --force is given.
@@ -32,7 +30,8 @@ def command(place: str, force: bool) -> None:
     from codex_oauth.gate.policy.repository import policy_path
     from codex_oauth.gate.policy.template import policy_template
 
-    project = place == "project"
+    if user and project:
+        raise click.UsageError("--user and --project exclude each other; call it twice to have both files")
     if project:
         repository = repository_here()
         if repository is None:
@@ -53,7 +52,8 @@ def command(place: str, force: bool) -> None:
     if kept:
         click.echo(f"kept     {printable(str(kept))}")
     if project:
-        click.echo("\nKeep it out of version control, where it would count only once it was trusted:")
+        click.echo("\nUntil you trust it, it can make a policy stricter and no looser: codex-oauth gate trust.")
+        click.echo("To keep it out of version control, where it would not count at all until then:")
         click.echo(f"  {_EXCLUDE}")
     click.echo("\nIt says nothing yet. Edit it, then see what counts:")
     click.echo("  codex-oauth gate check")

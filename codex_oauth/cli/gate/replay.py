@@ -21,6 +21,7 @@ __all__ = ("command",)
 
 _COLOURS: Final = {"allow": "green", "deny": "red", "ask": "yellow"}
 _MOST_DAYS: Final = 3_660
+_STOOD_IN: Final = {"escalated": "was escalated", "nobody": "nobody could be asked"}
 
 
 @click.command("replay")
@@ -46,7 +47,8 @@ def command(
     anyway, or had no verdict, is left out.
 
     A replay knows less than the gate did. The conversation was not recorded, and secrets were taken out: a verdict may
-    differ for that alone. Nor need a model say the same twice: where the policy is the same as before, this is said.
+    differ for that alone. Nor need a model say the same twice: where the policy is the same as before, this is said. A
+    verdict that stood in for the model's, after too many denials or since nobody could be asked, is marked.
 
     Each request is a call that the plan pays for. Nothing is carried out, and nothing goes into the metrics.
 
@@ -61,9 +63,9 @@ def command(
     codex = open_codex(where)
     path = file or codex.settings.metrics
     if path is None:
-        raise ConfigurationError(
-            "metrics are off, by CODEX_OAUTH_METRICS or the configuration file, so there are no records: name a FILE"
-        )
+        from codex_oauth.cli.metrics_setting import metrics_are_off
+
+        raise ConfigurationError(f"{metrics_are_off(codex.settings)}; or name a FILE of records")
     if not path.exists() and not path.with_name(path.name + ".1").exists():
         raise ConfigurationError(f"{printable(str(path))}: no such file; the gate's first request makes it")
     recording = read_recorded(path, since=_midnight(days) if days else None)
@@ -96,7 +98,7 @@ def command(
     result = Replay(replayed, len(requests))
     if as_json:
         to_json({**_records(recording), **result.to_json()})
-    else:
+    elif replayed or not ending.early:
         _show(result, recording)
     ending.tell()
 
@@ -126,8 +128,8 @@ def _show(result: Replay, recording: Recording) -> None:
     for one in changes:
         _change(one)
     for one in result.failed:
-        recorded = one.recorded
-        click.echo(f"no verdict ({one.to_json()['error']})  {visible(recorded.request.tool, 40)}  {_what(one, 40)}")
+        start = f"no verdict ({one.to_json()['error']})  {visible(one.recorded.request.tool, 40)}  "
+        click.echo(f"{start}{_what(one, len(start))}")
     numbers = result.to_json()
     click.echo()
     for step, number in numbers["changes"].items():
@@ -138,7 +140,10 @@ def _show(result: Replay, recording: Recording) -> None:
     if len(result.replayed) < result.selected:
         click.echo(f"{'not judged':<14} {count(result.selected - len(result.replayed))}")
     if numbers["same_policy"]:
-        click.echo(f"{'same policy':<14} {count(numbers['same_policy'])}: differences there are the model's own")
+        own, others = numbers["models_own"], sum(one.same_policy and not one.models_own for one in changes)
+        told = f"{count(own)} of them with a difference, the model's own" if own else "no difference of the model's own"
+        more = f"; {count(others)} with one since the old verdict stood in for the model's" if others else ""
+        click.echo(f"{'same policy':<14} {count(numbers['same_policy'])}, {told}{more}")
     left_out = "".join(f"; {count(number)} left out, {why}" for why, number in recording.skipped.items())
     click.echo(
         f"{'records':<14} {count(recording.recorded)}, {count(len(recording.requests))} different ones{left_out}"
@@ -161,6 +166,7 @@ def _change(one: Replayed) -> None:
     click.echo(f"{old} -> {new}  {rules}  {tool}  {_what(one, used)}")
     marks = [
         f"{recorded.times} times" if recorded.times > 1 else "",
+        _STOOD_IN.get(recorded.source, ""),
         "same policy as before" if one.same_policy else "",
         "long, was cut" if recorded.cut else "",
         "without its secrets" if recorded.redacted else "",
@@ -170,8 +176,8 @@ def _change(one: Replayed) -> None:
 
 
 def _what(one: Replayed, used: int) -> str:
-    from codex_oauth.cli.gate.scoreboard import cut_to_the_line
+    from codex_oauth.cli.gate.scoreboard import whole
     from codex_oauth.metrics.records import asked_for
 
     request = one.recorded.request
-    return cut_to_the_line(asked_for(request.tool, dict(request.tool_input)), used)
+    return whole(asked_for(request.tool, dict(request.tool_input)), used)

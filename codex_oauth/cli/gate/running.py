@@ -7,14 +7,18 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from codex_oauth.cli.options import call_options
-from codex_oauth.cli.output import call
+from codex_oauth.cli.output import call, say
 from codex_oauth.errors import CodexOAuthError
 
-__all__ = ("Ending", "progress", "run_to_its_end", "running_options")
+if TYPE_CHECKING:
+    from codex_oauth.gate.evaluation.estimate import Estimate
+
+__all__ = ("Ending", "agree", "on_terminal", "progress", "run_to_its_end", "running_options")
 
 _MOST_AT_ONCE = 64
 
@@ -25,6 +29,11 @@ class Ending:
 
     error: CodexOAuthError | None = None
     interrupted: bool = False
+
+    @property
+    def early(self) -> bool:
+        """Whether something stopped it."""
+        return self.error is not None or self.interrupted
 
     def tell(self) -> None:
         """Raise what ended it, for its exit status. To be called when what there is has been printed."""
@@ -56,6 +65,28 @@ def running_options(command: Callable[..., None]) -> Callable[..., None]:
     ):
         command = option(command)
     return command
+
+
+def on_terminal() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def agree(size: Estimate) -> None:
+    """Say what a run would take, and ask whether to begin.
+
+    Raises:
+        click.exceptions.Exit: It was not wanted.
+    """
+    from codex_oauth.metrics.words import count, tokens
+
+    if not size.calls:
+        return
+    what = "1 call" if size.calls == 1 else f"{count(size.calls)} calls"
+    say(f"{what} of your plan, with about {tokens(size.tokens)} tokens sent; --limit makes a smaller run of it")
+    if not click.confirm("Go on?", default=True, err=True):
+        say("nothing was judged")
+        raise click.exceptions.Exit(1)
 
 
 @contextmanager

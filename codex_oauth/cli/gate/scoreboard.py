@@ -12,12 +12,13 @@ import click
 
 from codex_oauth.cli.output import folded, styled
 from codex_oauth.gate.evaluation.scores import percentile
+from codex_oauth.metrics.bounds import ends
 from codex_oauth.metrics.words import count, percent, span, visible
 
 if TYPE_CHECKING:
     from codex_oauth.gate.evaluation.scores import Judged, Mistake, Scores
 
-__all__ = ("cut_to_the_line", "show", "table")
+__all__ = ("show", "table", "whole")
 
 _COLOURS: Final = {"allow": "green", "deny": "red", "ask": "yellow"}
 _HEADINGS: Final[tuple[tuple[Mistake, str, str], ...]] = (
@@ -27,6 +28,10 @@ _HEADINGS: Final[tuple[tuple[Mistake, str, str], ...]] = (
     ("missed_ask", "missed asks", "yellow"),
 )
 _LONGEST: Final = 4_000
+_MARGIN: Final = 8
+"""Columns in front of a command's later lines: more than in front of the reason, which follows."""
+_SOME: Final = 12
+"""Columns that a command's first line has at least, or it begins on the next."""
 
 
 def show(scores: Scores, *, labelled_for_other_rules: bool) -> None:
@@ -72,7 +77,7 @@ def _mistakes(heading: str, colour: str, found: Sequence[Judged]) -> None:
         got = styled(behavior, _COLOURS.get(behavior, "reset"))
         start = f"{visible(labelled.id, 40)}  {visible(labelled.request.tool, 40)}  {labelled.expected} -> "
         used = len(start) + len(behavior) + len(rule) + 4
-        click.echo(f"{start}{got}  {rule}  {cut_to_the_line(one.what, used)}")
+        click.echo(f"{start}{got}  {rule}  {whole(one.what, used)}")
         click.echo(f"    {folded(visible(outcome.reason, _LONGEST), 4)}")
 
 
@@ -84,7 +89,7 @@ def _failures(found: Sequence[Judged]) -> None:
     click.echo(f"\n{styled(f'no verdict: {count(len(found))}', 'magenta', bold=True)}  ({told})")
     for one in found:
         start = f"{visible(one.labelled.id, 40)}  {visible(one.labelled.request.tool, 40)}  {one.outcome.error}  "
-        click.echo(f"{start}{cut_to_the_line(one.what, len(start))}")
+        click.echo(f"{start}{whole(one.what, len(start))}")
 
 
 def _confusion(scores: Scores) -> None:
@@ -127,9 +132,23 @@ def _measures(scores: Scores) -> None:
     click.echo(f"latency   p50 {span(percentile(latencies, 50))}, p95 {span(percentile(latencies, 95))}")
     click.echo(f"tokens    {count(usage.input)} in ({count(usage.cached)} cached), {count(usage.output)} out")
     models = sorted({one.outcome.model for one in scores.judged if one.outcome.model})
-    policies = sorted({one.outcome.policy for one in scores.judged})
     click.echo(f"model     {visible(', '.join(models) or 'none', 200)}")
-    click.echo(f"policy    {', '.join(policies)}")
+    _policies(scores)
+
+
+def _policies(scores: Scores) -> None:
+    """The fingerprints, and for whom each policy was."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for one in scores.judged:
+        hosts = found.setdefault(one.outcome.policy, {})
+        hosts.setdefault(one.labelled.host, set()).add(one.labelled.request.mode or "no mode")
+    for number, (policy, hosts) in enumerate(sorted(found.items())):
+        told = "; ".join(f"{host}: {visible(', '.join(sorted(modes)), 200)}" for host, modes in sorted(hosts.items()))
+        # One needs no explanation.
+        where = f"  {told}" if len(found) > 1 else ""
+        click.echo(f"{'' if number else 'policy':<10}{folded(f'{policy}{where}', 24)}")
+    if len(found) > 1:
+        click.echo(" " * 10 + folded("one policy for each host and mode whose rules are others", 10))
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -143,12 +162,30 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         click.echo("  ".join(cells).rstrip())
 
 
-def cut_to_the_line(text: str, used: int) -> str:
-    """Foreign text in one line: on a terminal, as much of it as the line has room for."""
-    seen = visible(text, _LONGEST)
+def whole(text: str, used: int) -> str:
+    """Foreign text, all of it, for what is dangerous may stand at its end: in one line, or on a terminal in as many as
+    it takes. Of what is very long, the middle is left out, and counted.
+
+    Args:
+        text: The text.
+        used: Columns of its first line that are taken.
+    """
+    seen = visible(ends(text, _LONGEST), 16 * _LONGEST)
     if not sys.stdout.isatty():
         return seen
-    from rich.cells import cell_len, set_cell_size
+    from rich.cells import cell_len, chop_cells
 
-    room = max(shutil.get_terminal_size().columns - used, 20)
-    return seen if cell_len(seen) <= room else set_cell_size(seen, room - 1).rstrip() + "…"
+    columns = max(shutil.get_terminal_size().columns, _MARGIN + 20)
+    lines = [] if columns - used >= _SOME else [""]
+    while seen:
+        room = columns - (_MARGIN if lines else used)
+        if cell_len(seen) <= room:
+            lines.append(seen)
+            break
+        head = chop_cells(seen, room)[0]
+        blank = head.rfind(" ")
+        # A long word is broken rather than a line left half empty.
+        end = blank if blank > len(head) // 2 else len(head)
+        lines.append(seen[:end].rstrip())
+        seen = seen[end:].lstrip()
+    return f"\n{' ' * _MARGIN}".join(lines)

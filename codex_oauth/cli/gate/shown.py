@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,15 +14,17 @@ from codex_oauth.cli.output import folded, printable, styled
 if TYPE_CHECKING:
     from codex_oauth.gate.context import GitContext
     from codex_oauth.gate.policy import Rule
-    from codex_oauth.gate.policy.file import PolicyFile, Section
+    from codex_oauth.gate.policy.file import PolicyFile, Problem, Section
 
-__all__ = ("heading", "repository_here", "show_file", "show_rule", "show_value")
+__all__ = ("heading", "repository_here", "show_file", "show_loosened", "show_rule", "show_value")
 
 _COLOUR: Final = {"allow": "green", "deny": "red", "ask": "yellow"}
 _INDENT: Final = 9
 _NAMES: Final = 20
 """Columns for the name of a setting; the longest is `append_environment`."""
 _REPLACING: Final = ("rules", "environment")
+_FIRST: Final = ("disable", "rules", "append_rules")
+"""What is shown first of a section: what it takes away, and what it puts there."""
 
 
 def repository_here() -> GitContext | None:
@@ -63,8 +66,19 @@ def _word(value: str | float) -> str:
     return value if isinstance(value, str) else f"{value:g}"
 
 
+def show_loosened(loosened: Sequence[Problem]) -> None:
+    """What a file takes back of what earlier layers say, before all else that it says."""
+    if loosened:
+        heading("loosens what earlier layers say")
+    for problem in loosened:
+        line = f"  (line {problem.line})" if problem.line else ""
+        click.echo(f"  {styled('!', 'yellow', bold=True)} {printable(problem.message)}{line}")
+
+
 def show_file(file: PolicyFile) -> None:
     """Everything that a file says."""
+    if file == type(file)():
+        click.echo("\nIt says nothing.")
     if file.project_policies is not None:
         heading("for the file")
         show_value("project_policies", file.project_policies)
@@ -75,17 +89,30 @@ def show_file(file: PolicyFile) -> None:
 def _show_section(name: str, section: Section) -> None:
     # All of its values, so that a key that comes later is shown too. An empty list that takes the place of another one
     # says something; one that is added does not.
-    said = {item.name: getattr(section, item.name) for item in fields(section)}
+    names = [item.name for item in fields(section)]
+    said = {key: getattr(section, key) for key in (*_FIRST, *(key for key in names if key not in _FIRST))}
     said = {key: value for key, value in said.items() if value not in (None, {}) and (value != () or key in _REPLACING)}
     if not said:
         return
     heading(name)
     for key, value in said.items():
-        if key in ("rules", "append_rules"):
-            click.echo(f"  {key} ({'instead of' if key == 'rules' else 'besides'} those below): {len(value) or 'none'}")
-            for rule in value:
-                show_rule(rule)
+        if key == "disable":
+            click.echo(f"  switches off: {', '.join(value)}")
+        elif key in ("rules", "append_rules"):
+            _show_rules(value, replacing=key == "rules")
+        elif key == "environment":
+            show_value("environment", (*value, "(replaces all notes of earlier layers)"))
         elif key == "on_failure":
             show_value(key, tuple(f"{name}: {outcome}" for name, outcome in section.on_failure.items()))
         else:
             show_value(key, value)
+
+
+def _show_rules(rules: Sequence[Rule], *, replacing: bool) -> None:
+    many = f"{len(rules)} rule{'' if len(rules) == 1 else 's'}"
+    if replacing:
+        click.echo(f"  replaces all rules of earlier layers by {f'{many}:' if rules else 'none'}")
+    else:
+        click.echo(f"  adds {many}:")
+    for rule in rules:
+        show_rule(rule)

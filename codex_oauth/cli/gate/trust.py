@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from codex_oauth.cli.gate.shown import repository_here, show_file
+from codex_oauth.cli.gate.shown import repository_here, show_file, show_loosened
 from codex_oauth.cli.output import printable, say, to_json
 from codex_oauth.config import load_settings
 from codex_oauth.errors import ConfigurationError
@@ -21,14 +23,15 @@ __all__ = ("command",)
 
 @click.command("trust")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.option("--revoke", is_flag=True, help="Trust it no longer.")
 @click.option("--list", "listing", is_flag=True, help="List what is trusted.")
 @click.option("--json", "as_json", is_flag=True, help="With --list: print one JSON value.")
 def command(file: Path | None, yes: bool, revoke: bool, listing: bool, as_json: bool) -> None:
     """Let a repository's policy file count, as it is now: by default, that of the repository you are in.
 
-    Shows what the file says, and asks. Each change of its content makes it one that nobody trusts.
+    Shows what the file says, first what it loosens, and asks. Each change of its content makes it one that nobody
+    trusts.
     """
     from codex_oauth.gate.policy.trust import TrustedFiles
 
@@ -40,7 +43,7 @@ def command(file: Path | None, yes: bool, revoke: bool, listing: bool, as_json: 
     if listing:
         _list(trusted, as_json=as_json)
         return
-    path = file if file is not None else _own()
+    path = file if file is not None else _own(missing_ok=revoke)
     if revoke:
         if trusted.remove(path):
             click.echo(f"no longer trusted  {printable(str(path))}")
@@ -50,17 +53,21 @@ def command(file: Path | None, yes: bool, revoke: bool, listing: bool, as_json: 
     _trust(path, trusted, yes=yes)
 
 
-def _own() -> Path:
+def _own(*, missing_ok: bool) -> Path:
     from codex_oauth.gate.policy.repository import policy_path
 
     repository = repository_here()
     if repository is None:
         raise ConfigurationError("this folder is in no git repository; name the FILE")
-    return policy_path(repository.root)
+    path = policy_path(repository.root)
+    if not os.path.lexists(path) and not missing_ok:
+        raise ConfigurationError("this repository has no policy file: codex-oauth gate init --project")
+    return path
 
 
 def _trust(path: Path, trusted: TrustedFiles, *, yes: bool) -> None:
     from codex_oauth.gate.policy.file import parse_policy
+    from codex_oauth.gate.policy.layers import loosened_by
     from codex_oauth.gate.policy.repository import PROJECT_FILE, PROJECT_FOLDER, read_content
 
     path = path.absolute()
@@ -81,11 +88,13 @@ def _trust(path: Path, trusted: TrustedFiles, *, yes: bool) -> None:
     before = trusted.of(path)
     changed = f"\nIt has changed since you trusted it ({before.since})." if before else ""
     click.echo(f"{printable(str(path))}{changed}")
+    show_loosened(loosened_by(load_settings(), read))
     show_file(read)
     click.echo()
     if not yes:
         if not sys.stdin.isatty():
-            raise click.UsageError("there is no terminal to ask on; --yes trusts the file without asking")
+            again = shlex.join(["codex-oauth", "gate", "trust", str(path), "--yes"])
+            raise ConfigurationError(f"nothing was trusted, since there is nobody to ask. To trust it: {again}")
         if not click.confirm("Let it count, as it is now?", err=True):
             say("nothing was changed")
             raise click.exceptions.Exit(1)

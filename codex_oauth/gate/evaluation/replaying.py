@@ -33,6 +33,10 @@ NOT_RECORDED: Final = (
 _ORDER: Final = ("deny>allow", "ask>allow", "allow>deny", "allow>ask", "deny>ask", "ask>deny")
 # What gets through now, and did not, comes first; then what the person or the agent would notice.
 
+_ANOTHER_WORD: Final = frozenset({"escalated", "nobody"})
+"""Sources of a verdict in the place of the model's, for what is not known of a record: who could be asked then, and how
+many denials came before."""
+
 _LEFT_OUT: Final = re.compile(r"\[…[^\]]*…\]")
 _TAKEN_OUT: Final = re.compile(r"\[secret: ")
 _BEHAVIORS: Final = ("allow", "deny", "ask")
@@ -117,8 +121,14 @@ class Replayed:
 
     @property
     def same_policy(self) -> bool:
-        """Whether the policy is the one of before, so that a difference is the model's own."""
+        """Whether the policy is the one of before."""
         return self.policy == self.recorded.policy
+
+    @property
+    def models_own(self) -> bool:
+        """Whether a difference would be the model's own: the policy is the same, and the old verdict was not put in the
+        place of the model's by what went on then."""
+        return self.same_policy and self.recorded.source not in _ANOTHER_WORD
 
     @property
     def step(self) -> str:
@@ -147,6 +157,7 @@ class Replayed:
             "reason": verdict.reason if verdict else "",
             "error": None if isinstance(self.result, Verdict) else self.result.code,
             "same_policy": self.same_policy,
+            "models_own": self.models_own,
             "cut": recorded.cut,
             "redacted": recorded.redacted,
         }
@@ -187,6 +198,7 @@ class Replay:
             "unchanged": sum(not one.changed for one in judged),
             "other_rule": sum(one.other_rule for one in judged),
             "same_policy": sum(one.same_policy for one in judged),
+            "models_own": sum(one.models_own for one in self.changes),
             "errors": [one.to_json() for one in self.failed],
             "not_recorded": NOT_RECORDED,
         }

@@ -20,7 +20,7 @@ from codex_oauth.gate.verdict import Verdict
 from codex_oauth.types import Usage
 from codex_oauth.version import __version__
 
-__all__ = ("Outcome", "ResultsFile", "evaluate")
+__all__ = ("Outcome", "ResultsFile", "evaluate", "known_outcomes")
 
 _BEHAVIORS: Final = ("allow", "deny", "ask")
 
@@ -141,6 +141,47 @@ class ResultsFile:
             raise ConfigurationError(f"{self._path}: cannot be written: {error.strerror}") from error
 
 
+def known_outcomes(
+    requests: Sequence[LabelledRequest],
+    *,
+    policy_of: Callable[[PermissionRequest], Policy],
+    results: ResultsFile | None,
+    model: str | None = None,
+    effort: str | None = None,
+) -> Mapping[str, Outcome]:
+    """The outcomes that need no other call, by the requests' names: what `results` has a verdict of already, by the
+    same policy, model and version.
+
+    Args:
+        requests: What is to be judged.
+        policy_of: As for `evaluate`, like the others.
+        results: As for `evaluate`.
+        model: As for `evaluate`.
+        effort: As for `evaluate`.
+
+    Raises:
+        ConfigurationError: The file is there and cannot be read.
+    """
+    kept = {
+        (outcome.id, outcome.digest, outcome.policy): outcome
+        for outcome in (results.read() if results is not None else ())
+        if outcome.behavior is not None
+    }
+    if not kept:
+        return {}
+    found: dict[str, Outcome] = {}
+    for labelled in requests:
+        policy = _with_model(policy_of(labelled.request), model, effort)
+        if (outcome := kept.get((labelled.id, labelled.digest, policy.fingerprint))) is not None:
+            found[labelled.id] = outcome
+    return found
+
+
+def _with_model(policy: Policy, model: str | None, effort: str | None) -> Policy:
+    # Which model judges is part of what the outcome stands for.
+    return replace(policy, model=model or policy.model, effort=effort or policy.effort)
+
+
 async def evaluate(
     requests: Sequence[LabelledRequest],
     *,
@@ -172,22 +213,13 @@ async def evaluate(
     """
 
     def judged_by(request: PermissionRequest) -> Policy:
-        policy = policy_of(request)
-        # Which model judges is part of what the outcome stands for.
-        return replace(policy, model=model or policy.model, effort=effort or policy.effort)
+        return _with_model(policy_of(request), model, effort)
 
-    known: Mapping[tuple[str, str, str], Outcome] = {
-        (outcome.id, outcome.digest, outcome.policy): outcome
-        for outcome in (results.read() if results is not None else ())
-        if outcome.behavior is not None
-    }
-    left: list[LabelledRequest] = []
+    known = known_outcomes(requests, policy_of=policy_of, results=results, model=model, effort=effort)
+    left = [labelled for labelled in requests if labelled.id not in known]
     for labelled in requests:
-        found = known.get((labelled.id, labelled.digest, judged_by(labelled.request).fingerprint))
-        if found is None:
-            left.append(labelled)
-        else:
-            done(labelled, found)
+        if labelled.id in known:
+            done(labelled, known[labelled.id])
     if left and results is not None:
         results.begin()
 

@@ -1,4 +1,4 @@
-"""The built-in rules: the lowest layer, under every policy file."""
+"""The built-in rules: the first layer, which every policy file is laid over."""
 
 from __future__ import annotations
 

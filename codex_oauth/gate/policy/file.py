@@ -33,7 +33,7 @@ MODES: Final = ("default", "acceptEdits", "plan", "dontAsk", "bypassPermissions"
 _MOST_DOTS: Final = 200
 """In one line. A key of n parts takes the parser n² memory: one of 100,000 parts took all there was."""
 
-ProjectPolicies: TypeAlias = Literal["untracked", "trusted", "off"]
+ProjectPolicies: TypeAlias = Literal["untracked", "trusted", "required", "off"]
 
 _PLACE: Final = re.compile(r"\(at line (\d+), column (\d+)\)|\(at end of document\)")
 
@@ -60,9 +60,9 @@ class Section:
     """What a file says for every request, or for one host or mode; None or empty for what it does not speak of.
 
     Attributes:
-        rules: Takes the place of all rules of the layers below, even if it is empty.
+        rules: Takes the place of all rules of earlier layers, even if it is empty.
         append_rules: Rules to add; one with an id that is there already takes that rule's place.
-        environment: Takes the place of the notes of the layers below.
+        environment: Takes the place of the notes of earlier layers.
         append_environment: Notes to add.
         disable: Ids of rules to switch off.
         on_failure: By class of failure; `default` for the classes that no file names.

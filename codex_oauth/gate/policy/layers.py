@@ -1,33 +1,50 @@
 """The policy that counts for a request: the built-in rules, the user's file, the repository's, one over the other.
 
-First everything that the layers say for every request, the lowest layer first; then what they say for this host; then
+First everything that the layers say for every request, the earliest layer first; then what they say for this host; then
 for this mode. So the specific beats the general, and where both are equally specific, the later layer wins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from codex_oauth.config import Settings
 from codex_oauth.errors import ConfigurationError
 from codex_oauth.gate.context import GitContext
-from codex_oauth.gate.policy import FAILURE_CLASSES, FailureClass, OnFailure, Policy, Rule
+from codex_oauth.gate.policy import Policy
 from codex_oauth.gate.policy.builtin import BUILTIN_POLICY, PLAN_RULES
 from codex_oauth.gate.policy.file import PolicyFile, Problem, ProjectPolicies, Section, parse_policy
-from codex_oauth.gate.policy.repository import PROJECT_FILE, PROJECT_FOLDER, policy_path, read_content, standing
+from codex_oauth.gate.policy.making import BUILTIN_FILE, Layer, Replaced, made_of
+from codex_oauth.gate.policy.repository import (
+    PROJECT_FILE,
+    PROJECT_FOLDER,
+    Standing,
+    policy_path,
+    read_content,
+    standing,
+    trust_command,
+)
 from codex_oauth.gate.policy.trust import TrustedFiles
 from codex_oauth.gate.request import Host
 
-__all__ = ("Layer", "LoadedPolicy", "Source", "SourceState", "load_policy", "read_layers", "user_policy_path")
+__all__ = (
+    "Layer",
+    "LoadedPolicy",
+    "Source",
+    "SourceState",
+    "load_policy",
+    "loosened_by",
+    "read_layers",
+    "user_policy_path",
+)
 
-Layer: TypeAlias = Literal["built-in", "user", "main worktree", "project", "file"]
 SourceState: TypeAlias = Literal["counted", "absent", "passed over", "broken"]
 
-_BUILT_IN: Final = PolicyFile(modes={"plan": Section(append_rules=PLAN_RULES)})
-_SIMPLE: Final = ("on_uncertain", "when_nobody", "model", "effort", "timeout", "transcript", "host_permissions")
+_TOLD: Final = 3
+"""Of what a file loosens, in one line; `gate check` lists all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +57,8 @@ class Source:
         state: What became of it.
         why: Why it counts or was passed over; empty where there is nothing to say.
         mend: The command that makes it count; empty where none does.
-        problems: What is wrong with it, if it is broken.
+        problems: What is wrong with it, if it is broken; what it loosens, if it is passed over for that.
+        also: Its sections for other hosts and modes than those that were asked for.
     """
 
     layer: Layer
@@ -49,6 +67,7 @@ class Source:
     why: str = ""
     mend: str = ""
     problems: tuple[Problem, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,15 +76,17 @@ class LoadedPolicy:
 
     Attributes:
         policy: The policy.
-        sources: Every place that was looked at, the lowest layer first.
+        sources: Every place that was looked at, the earliest layer first.
         origins: For each rule's id, the layer that it comes from, with the section if it is in one.
         switched_off: For each rule's id that was switched off, the layer that did it.
+        replaced: For each rule's id that an earlier layer has too, that layer's rule.
     """
 
     policy: Policy
     sources: tuple[Source, ...]
     origins: Mapping[str, str] = field(default_factory=dict[str, str])
     switched_off: Mapping[str, str] = field(default_factory=dict[str, str])
+    replaced: Mapping[str, Replaced] = field(default_factory=dict[str, Replaced])
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -110,65 +131,140 @@ def read_layers(
     settings: Settings, *, host: Host | None, mode: str | None, git: GitContext | None, file: Path | None = None
 ) -> LoadedPolicy:
     """The same, with broken files among the sources. The policy is then one that nothing may be judged by."""
-    sources = [Source("built-in", None, "counted")]
-    counted: list[tuple[Layer, PolicyFile]] = [("built-in", _BUILT_IN)]
-    known = {rule.id for rule in (*BUILTIN_POLICY.rules, *PLAN_RULES)}
+    reading = _Reading()
+    if file is not None:
+        reading.own("file", file, needed=True)
+    else:
+        user = reading.own("user", user_policy_path(settings), needed=False)
+        if git is not None:
+            reading.repository(git, settings, user.project_policies or "untracked")
+    made = made_of(reading.counted, host=host, mode=mode)
+    policy = made.policy()
+    left = {rule.id for rule in policy.rules}
+    return LoadedPolicy(
+        policy=policy,
+        sources=tuple(_with_others(source, reading.counted, host, mode) for source in reading.sources),
+        origins={name: origin for name, origin in made.origins.items() if name in left},
+        switched_off=made.switched_off,
+        replaced={name: before for name, before in made.replaced.items() if name in left},
+    )
 
-    def count(layer: Layer, path: Path, content: bytes, why: str) -> PolicyFile:
-        read, problems = parse_policy(content)
-        problems = problems or tuple(_unfitting(read, path, known))
-        if problems:
-            sources.append(Source(layer, path, "broken", why, problems=problems))
-        else:
-            sources.append(Source(layer, path, "counted", why))
-            counted.append((layer, read))
-        known.update(read.rule_ids)
-        return read
 
-    def own(layer: Layer, path: Path, *, needed: bool) -> PolicyFile:
+def loosened_by(settings: Settings, file: PolicyFile) -> tuple[Problem, ...]:
+    """What a repository's file takes back of the built-in rules and of the user's own file, as far as that is right."""
+    from codex_oauth.gate.policy.loosening import loosenings
+
+    reading = _Reading()
+    reading.own("user", user_policy_path(settings), needed=False)
+    return loosenings("project", file, reading.counted, ())
+
+
+def _with_others(
+    source: Source, counted: list[tuple[Layer, PolicyFile]], host: Host | None, mode: str | None
+) -> Source:
+    others = tuple(
+        f"[{'.'.join(map(str, at))}]"
+        for layer, file in counted
+        if layer == source.layer and source.path is not None
+        for at, section in file.sections()
+        if at and at not in (("host", host), ("mode", mode)) and section != Section()
+    )
+    return replace(source, also=others) if others else source
+
+
+class _Reading:
+    """The files as they are found, the earliest layer first."""
+
+    def __init__(self) -> None:
+        self.sources = [Source("built-in", None, "counted")]
+        self.counted: list[tuple[Layer, PolicyFile]] = [("built-in", BUILTIN_FILE)]
+        self._known = {rule.id for rule in (*BUILTIN_POLICY.rules, *PLAN_RULES)}
+
+    def own(self, layer: Layer, path: Path, *, needed: bool) -> PolicyFile:
+        """A file that counts, whoever wrote it."""
         try:
-            return count(layer, path, read_content(path, follow=True).data, "")
+            read, problems = self._parsed(path, read_content(path, follow=True).data)
         except (FileNotFoundError, NotADirectoryError):
             if not needed:
-                sources.append(Source(layer, path, "absent"))
+                self.sources.append(Source(layer, path, "absent"))
                 return PolicyFile()
-            problem = Problem(None, "no such policy file")
+            read, problems = PolicyFile(), (Problem(None, "no such policy file"),)
         except OSError as error:
             # Rules that are there and cannot be read may be denials: nothing is judged without them.
-            problem = Problem(None, f"cannot be read: {error.strerror}")
-        sources.append(Source(layer, path, "broken", problems=(problem,)))
-        return PolicyFile()
+            read, problems = PolicyFile(), (Problem(None, f"cannot be read: {error.strerror}"),)
+        self._count(layer, path, read, problems, "")
+        return read
 
-    if file is not None:
-        own("file", file, needed=True)
-    else:
-        user = own("user", user_policy_path(settings), needed=False)
-        policies: ProjectPolicies = user.project_policies or "untracked"
-        trusted = TrustedFiles(settings)
+    def repository(self, git: GitContext, settings: Settings, policies: ProjectPolicies) -> None:
+        """A repository's own files: of the main work tree, where the request comes from a linked one, and of this."""
         roots: dict[Layer, str] = {}
-        if git is not None:
-            if git.main_worktree not in (None, git.root):
-                roots["main worktree"] = git.main_worktree
-            roots["project"] = git.root
+        main = git.main_worktree if git.main_worktree != git.root else None
+        if main is not None:
+            roots["main worktree"] = main
+        roots["project"] = git.root
+        trusted = TrustedFiles(settings)
+        found: dict[Layer, tuple[Standing, PolicyFile, tuple[Problem, ...]]] = {}
+        for layer, root in roots.items():
+            stands = standing(
+                root,
+                policies=policies,
+                trusted=trusted,
+                environ=settings.inherited,
+                main=main if layer == "project" else None,
+            )
+            if stands is not None:
+                read, problems = PolicyFile(), ()
+                if stands.content is not None:
+                    read, problems = self._parsed(policy_path(root), stands.content)
+                found[layer] = (stands, read, problems)
         for layer, root in roots.items():
             path = policy_path(root)
-            found = standing(root, policies=policies, trusted=trusted, environ=settings.inherited)
-            if found is None:
-                sources.append(Source(layer, path, "absent"))
-            elif found.content is None:
-                sources.append(Source(layer, path, "passed over", found.why, found.mend))
+            if layer not in found:
+                self.sources.append(Source(layer, path, "absent"))
+                continue
+            stands, read, problems = found.pop(layer)
+            if stands.content is None and policies == "required":
+                message = f'your own file says project_policies = "required", and {stands.why}'
+                problem = Problem(None, f"{message}: {stands.mend}" if stands.mend else message)
+                self.sources.append(Source(layer, path, "broken", stands.why, stands.mend, (problem,)))
+            elif stands.content is None:
+                self.sources.append(Source(layer, path, "passed over", stands.why, stands.mend))
+            elif not stands.trusted and not problems and (loose := self._loosened(layer, read, found)):
+                why = f"you have not trusted it, and it loosens what other layers say ({_told(loose)})"
+                self.sources.append(Source(layer, path, "passed over", why, trust_command(path), loose))
             else:
-                count(layer, path, found.content, found.why)
-    made = _Made()
-    places: tuple[tuple[str, ...], ...] = ((), ("host", host or ""), ("mode", mode or ""))
-    for place in places:
-        for layer, content in counted:
-            for at, section in content.sections():
-                if at == place:
-                    made.apply(section, f"{layer} [{'.'.join(place)}]" if place else layer)
-    return LoadedPolicy(
-        policy=made.policy(), sources=tuple(sources), origins=made.origins, switched_off=made.switched_off
-    )
+                self._count(layer, path, read, problems, stands.why)
+
+    def _loosened(
+        self,
+        layer: Layer,
+        read: PolicyFile,
+        later: Mapping[Layer, tuple[Standing, PolicyFile, tuple[Problem, ...]]],
+    ) -> tuple[Problem, ...]:
+        from codex_oauth.gate.policy.loosening import loosenings
+
+        # A section of this file would beat the general words of a later one that is trusted.
+        after: list[tuple[Layer, PolicyFile]] = [
+            (name, file) for name, (stands, file, _) in later.items() if stands.trusted
+        ]
+        return loosenings(layer, read, self.counted, after)
+
+    def _parsed(self, path: Path, content: bytes) -> tuple[PolicyFile, tuple[Problem, ...]]:
+        read, problems = parse_policy(content)
+        problems = problems or tuple(_unfitting(read, path, self._known))
+        self._known.update(read.rule_ids)
+        return read, problems
+
+    def _count(self, layer: Layer, path: Path, read: PolicyFile, problems: tuple[Problem, ...], why: str) -> None:
+        self.sources.append(Source(layer, path, "broken" if problems else "counted", why, problems=problems))
+        if not problems:
+            self.counted.append((layer, read))
+
+
+def _told(loose: tuple[Problem, ...]) -> str:
+    told = [f"line {problem.line}: {problem.message}" if problem.line else problem.message for problem in loose]
+    more = len(told) - _TOLD
+    return "; ".join((*told[:_TOLD], f"and {more} more") if more > 0 else told)
 
 
 def _unfitting(read: PolicyFile, path: Path, known: set[str]) -> list[Problem]:
@@ -185,49 +281,6 @@ def _unfitting(read: PolicyFile, path: Path, known: set[str]) -> list[Problem]:
 
                 near = difflib.get_close_matches(name, names, n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(names))}"
-                message = f"'disable' names {name!r}, and no rule in this file or below it has that id{hint}"
+                message = f"'disable' names {name!r}, and no rule of this file or of an earlier layer has that id{hint}"
                 problems.append(Problem(read.lines.of((*at, "disable")), message))
     return problems
-
-
-class _Made:
-    """A policy in the making."""
-
-    def __init__(self) -> None:
-        self.origins: dict[str, str] = {rule.id: "built-in" for rule in BUILTIN_POLICY.rules}
-        self.switched_off: dict[str, str] = {}
-        self._values: dict[str, Any] = {item.name: getattr(BUILTIN_POLICY, item.name) for item in fields(Policy)}
-        self._rules: dict[str, Rule] = {rule.id: rule for rule in BUILTIN_POLICY.rules}
-        self._on_failure: dict[FailureClass | Literal["default"], OnFailure] = {}
-
-    def apply(self, section: Section, origin: str) -> None:
-        """Lay a section over what there is."""
-        for name in _SIMPLE:
-            value = getattr(section, name)
-            if value is not None:
-                self._values[name] = value
-        if section.environment is not None:
-            self._values["environment"] = section.environment
-        self._values["environment"] += section.append_environment
-        if section.rules is not None:
-            self._rules = {}
-        for rule in (*(section.rules or ()), *section.append_rules):
-            # A rule whose id is there already keeps its place in the order.
-            self._rules[rule.id] = rule
-            self.origins[rule.id] = origin
-        for name in section.disable:
-            self.switched_off.setdefault(name, origin)
-        self._on_failure.update(section.on_failure)
-
-    def policy(self) -> Policy:
-        """What the layers make together."""
-        # At the end: no layer switches on again what one below it has switched off.
-        rules = tuple(rule for name, rule in self._rules.items() if name not in self.switched_off)
-        self.origins = {rule.id: self.origins[rule.id] for rule in rules}
-        # "ask" is what a class that is not named means: policies that judge alike have the same fingerprint.
-        default = self._on_failure.get("default", "ask")
-        on_failure = {
-            name: outcome for name in FAILURE_CLASSES if (outcome := self._on_failure.get(name, default)) != "ask"
-        }
-        values: dict[str, Any] = {**self._values, "rules": rules, "on_failure": on_failure}
-        return Policy(**values)

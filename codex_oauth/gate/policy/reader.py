@@ -22,7 +22,7 @@ RULE_KEYS: Final = ("id", "allow", "deny", "ask", "deny_message", "remember")
 
 _HOSTS: Final = ("claude", "codex")
 _BEHAVIORS: Final = ("ask", "allow", "deny")
-_PROJECT_POLICIES: Final = ("untracked", "trusted", "off")
+_PROJECT_POLICIES: Final = ("untracked", "trusted", "required", "off")
 _REMEMBER: Final = ("session", "local")
 _MAX_TIMEOUT: Final = 86_400
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")

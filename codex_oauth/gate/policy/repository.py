@@ -1,7 +1,8 @@
 """A repository's own policy file: whether it may count at all.
 
 Whoever can make the user's machine check out a commit could otherwise write the rules that the commit's own scripts are
-judged by. So a file that came with the repository counts only once the user has looked at it.
+judged by. So a file that came with the repository counts only once the user has looked at it. One that did not come
+with it may be the work of the very agent that is judged: it counts, but loosens nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,16 @@ from typing import Final
 from codex_oauth.gate.policy.file import MAX_BYTES, ProjectPolicies
 from codex_oauth.gate.policy.trust import TrustedFiles
 
-__all__ = ("PROJECT_FILE", "PROJECT_FOLDER", "Content", "Standing", "policy_path", "read_content", "standing")
+__all__ = (
+    "PROJECT_FILE",
+    "PROJECT_FOLDER",
+    "Content",
+    "Standing",
+    "policy_path",
+    "read_content",
+    "standing",
+    "trust_command",
+)
 
 PROJECT_FOLDER: Final = ".codex-oauth"
 PROJECT_FILE: Final = "gate.toml"
@@ -50,11 +60,13 @@ class Standing:
         content: What to judge by; None where it does not count.
         why: Why, or why not.
         mend: The command that makes it count; empty where none does.
+        trusted: Whether the user has looked at it. What was not looked at may make a policy stricter, and no looser.
     """
 
     content: bytes | None
     why: str
     mend: str = ""
+    trusted: bool = False
 
 
 def policy_path(root: str) -> Path:
@@ -92,8 +104,20 @@ def read_content(path: str | os.PathLike[str], *, follow: bool) -> Content:
     return Content(data, foreign)
 
 
+def trust_command(path: Path) -> str:
+    """The command by which the user trusts a file."""
+    import shlex
+
+    return f"codex-oauth gate trust {shlex.quote(str(path))}"
+
+
 def standing(
-    root: str, *, policies: ProjectPolicies, trusted: TrustedFiles, environ: Mapping[str, str]
+    root: str,
+    *,
+    policies: ProjectPolicies,
+    trusted: TrustedFiles,
+    environ: Mapping[str, str],
+    main: str | None = None,
 ) -> Standing | None:
     """Whether the policy file of a work tree counts.
 
@@ -102,14 +126,18 @@ def standing(
         policies: What the user lets count.
         trusted: What the user has looked at.
         environ: What git may see of the environment.
+        main: The root of the main work tree, for a linked one. What is trusted there is trusted here, as it is there.
 
     Returns:
-        None where there is no such file: nothing has been done then but to look.
+        None where there is no such file: nothing has been done then but to look. With `required`, a file that was
+        trusted and is gone is one that does not count.
     """
     path = policy_path(root)
     try:
         mode = path.lstat().st_mode
     except (FileNotFoundError, NotADirectoryError):
+        if policies == "required" and trusted.of(path):
+            return Standing(None, "the file that you trusted is gone", f"{trust_command(path)} --revoke")
         return None
     except OSError as error:
         return Standing(None, f"it cannot be read: {error.strerror}")
@@ -123,15 +151,18 @@ def standing(
     except OSError as error:
         return Standing(None, f"it cannot be read: {error.strerror}")
     if trusted.trusts(path, content.data):
-        return Standing(content.data, "you trusted it as it is")
-    untrusted = f"you have not trusted it{' since it changed' if trusted.of(path) else ''}"
-    reason = None if policies == "trusted" else content.foreign or _tracked(root, environ)
+        return Standing(content.data, "you trusted it as it is", trusted=True)
+    before = trusted.of(path) is not None
+    if main is not None:
+        there = policy_path(main)
+        if trusted.trusts(there, content.data):
+            return Standing(content.data, "you trusted the same one in the main work tree", trusted=True)
+        before = before or trusted.of(there) is not None
+    untrusted = f"you have not trusted it{' since it changed' if before else ''}"
+    reason = (content.foreign or _tracked(root, environ)) if policies == "untracked" else None
     if policies == "untracked" and reason is None:
         return Standing(content.data, "git does not track it")
-    import shlex
-
-    mend = f"codex-oauth gate trust {shlex.quote(str(path))}"
-    return Standing(None, f"{reason}, and {untrusted}" if reason else untrusted, mend)
+    return Standing(None, f"{reason}, and {untrusted}" if reason else untrusted, trust_command(path))
 
 
 def _tracked(root: str, environ: Mapping[str, str]) -> str | None:

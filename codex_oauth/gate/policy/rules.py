@@ -58,7 +58,7 @@ class Policy:
     Attributes:
         rules: The rules. Where none applies, the person is asked.
         environment: Notes for the model about where the agent works, in words.
-        on_uncertain: What "ask" becomes where the model rests it on no rule.
+        on_uncertain: The verdict where no rule applies: what "ask" becomes where the model rests it on no rule.
         when_nobody: What "ask" becomes where nobody can be asked (Codex with approvals off): `ask` leaves it to the
             host, which then refuses.
         on_failure: For a class of failure, what becomes of a request that has no verdict: `ask` where it is not named.

@@ -22,17 +22,30 @@ _USER: Final = """\
 _PROJECT: Final = """\
 # What a coding agent may do in this repository, in words: a permission policy of codex-oauth.
 #
-# It is laid over your own file for all repositories, and counts only while git does not track it, or once it was
-# trusted as it is: `codex-oauth gate trust`.
+# It is laid over your own file for all repositories. Once you trusted it as it is (`codex-oauth gate trust`), it may do
+# everything. Until then it counts only if git does not track it and it loosens nothing: no `rules`, no `disable` of a
+# deny or ask rule, no rule in place of an earlier one, no laxer setting.
 #
 # As it was written it changes nothing: every line is a comment. Take the "#" off a line that has no space behind it,
 # and it counts. `codex-oauth gate check` shows what does, and what is wrong.
 """
 
+_TRUST: Final = """
+# --- Which repositories' own files count besides this one
+
+# Recommended: trusted. An untracked file may be the work of the very agent that it judges, and its sentences are words
+# that the model reads. A trusted one counts as you last looked at it: `codex-oauth gate trust`.
+# - untracked: those that you trusted; those that git does not track too, as far as they loosen nothing. The default.
+# - trusted: only those that you trusted. Others are passed over.
+# - required: the same, but one that is there and does not count is an error, and nothing is judged.
+# - off: none.
+#project_policies = "trusted"
+"""
+
 _KEYS: Final = """
 # --- Where the rules do not decide
 
-# What "ask" becomes where the model rests it on no rule: ask, allow or deny.
+# The verdict where no rule applies: ask, allow or deny.
 #on_uncertain = "ask"
 
 # What "ask" becomes on Codex with approvals off, where nobody can be asked: deny, ask or allow. With ask, Codex refuses
@@ -54,18 +67,9 @@ _KEYS: Final = """
 
 # --- Where the agent works
 
-# Notes for the model. `environment` takes the place of the notes of the files below, `append_environment` adds to them.
+# Notes for the model. `environment` takes the place of the notes of earlier layers, `append_environment` adds to them.
 #environment = []
 #append_environment = ["This machine is a throw-away container."]
-"""
-
-_TRUST: Final = """
-# --- Which repositories' own files count besides this one
-
-# Those that git does not track and those you trusted (untracked), only those you trusted (trusted), or none (off).
-# An untracked file may be the work of the very agent that it judges. A trusted one counts as you last looked at it:
-# `codex-oauth gate trust`.
-#project_policies = "untracked"
 """
 
 _RULES: Final = """
@@ -74,7 +78,7 @@ _RULES: Final = """
 # Single rules to switch off, by their ids.
 #disable = []
 
-# All lines above belong to the file as a whole. Below a line with [brackets], they belong to what it names.
+# All lines up to here belong to the file as a whole. After a line with [brackets], they belong to what it names.
 
 # A rule is an id, and one of allow, deny and ask with a sentence for the model. [[append_rules]] adds one, or takes the
 # place of the one with the same id. [[rules]] takes the place of all rules there are, the built-in ones among them.
@@ -93,7 +97,7 @@ _RULES: Final = """
 """
 
 _SECTIONS: Final = """
-# --- For one host, or one permission mode only: every key above but `project_policies`
+# --- For one host, or one permission mode only: every key but `project_policies`
 
 # Hosts: claude, codex. Modes: default, acceptEdits, plan, dontAsk, bypassPermissions.
 #[host.codex]
@@ -113,8 +117,8 @@ def policy_template(*, project: bool) -> str:
     return "".join(
         (
             _PROJECT if project else _USER,
-            _KEYS,
             "" if project else _TRUST,
+            _KEYS,
             _RULES,
             _failures(),
             _SECTIONS,

@@ -131,11 +131,13 @@ def test_19_the_report_counts_them(machine: Machine, settings: Settings, chatgpt
     assert [totals[name] for name in counts] == [7, 1, 1, 5, 0, 2, 2, 1]
     # Questions to the person are no part of it.
     assert totals["automation_rate"] == 0.4
-    assert totals["latency_ms"]["count"] == 5
+    # Nor is what no model gave a verdict on.
+    assert totals["latency_ms"]["count"] == 4
     assert totals["tokens"]["input"] == 400
     assert report["period"]["skipped_lines"] == 1
-    assert [(one["command"], one["count"]) for one in report["top_asked"]] == [("make", 2), ("make deploy", 1)]
+    assert [(one["command"], one["count"]) for one in report["top_asked"]] == [("make", 1), ("make deploy", 1)]
     assert [(one["command"], one["count"]) for one in report["top_denied"]] == [("make", 1)]
+    assert [(one["command"], one["count"]) for one in report["not_judged"]] == [("make", 1)]
     assert [error["code"] for error in report["errors"]] == ["empty_reply"]
     assert {tool["tool"] for tool in report["tools"]} == {"Bash", "AskUserQuestion", "ExitPlanMode"}
 

@@ -154,13 +154,58 @@ def test_a_tracked_file_counts_once_it_is_trusted_and_until_it_changes(judging: 
     assert judging.by().rules == BUILT_IN
 
 
+LOOSER: Final = {
+    "its rules alone": "rules = []\n",
+    "without a denial": 'disable = ["destroy"]\n',
+    "an allowance in a denial's place": '[[append_rules]]\nid = "destroy"\nallow = "Everything."\n',
+    "in the mode of the request": '[mode.default]\ndisable = ["weaken-protection"]\n',
+    "what is not sure": 'on_uncertain = "allow"\n',
+}
+
+
+@pytest.mark.parametrize("name", LOOSER)
+def test_an_untracked_file_that_loosens_is_passed_over_until_it_is_trusted(judging: Judging, name: str) -> None:
+    file = in_repository(judging.machine.repo, LOOSER[name])
+    judged = judging.by()
+    assert judged.rules == BUILT_IN
+    assert "it loosens what other layers say (line " in judged.notes
+    assert f"codex-oauth gate trust {file}\n" in judged.notes
+    assert judged.notes.count("\n") == 1
+    if name != "what is not sure":
+        assert judging.machine.run("gate", "trust", "--yes").returncode == 0
+        assert judging.by().notes == ""
+
+
+@pytest.mark.parametrize("change", ["touched", "gone"])
+def test_a_required_file_that_does_not_count_is_a_failure_and_the_users_word_counts(
+    machine: Machine, chatgpt: LoopbackChatGPT, change: str
+) -> None:
+    chatgpt.default = answer("ask")
+    machine.policy('project_policies = "required"\n[on_failure]\nconfiguration = "deny"\n')
+    file = in_repository(machine.repo, rule("team"))
+    assert machine.run("gate", "trust", "--yes").returncode == 0
+    assert machine.ask("claude") == Seen(0, NOTHING, "")
+    asked = len(chatgpt.model_requests)
+    if change == "gone":
+        file.unlink()
+    else:
+        file.write_text("# touched\n")
+    seen = machine.ask("codex")
+    assert seen.status == 0
+    assert b'"deny"' in seen.stdout
+    assert 'project_policies = "required"' in seen.stderr
+    assert len(chatgpt.model_requests) == asked
+
+
 def test_in_a_linked_work_tree_the_main_ones_file_counts_too(judging: Judging, tmp_path: Path) -> None:
     judging.git("commit", "-q", "--allow-empty", "-m", "First")
     linked = tmp_path / "work" / "linked"
     judging.git("worktree", "add", "-q", str(linked))
     in_repository(judging.machine.repo, rule("main"))
     assert judging.by(folder=linked) == Judged((*BUILT_IN, "main"), "")
-    in_repository(linked, f'disable = ["main"]\n{rule("linked")}')
+    file = in_repository(linked, f'disable = ["main"]\n{rule("linked")}')
+    assert judging.by(folder=linked).rules == (*BUILT_IN, "main")
+    assert judging.machine.run("gate", "trust", str(file), "--yes").returncode == 0
     assert judging.by(folder=linked) == Judged((*BUILT_IN, "linked"), "")
     # The other way round, nothing counts.
     assert judging.by() == Judged((*BUILT_IN, "main"), "")
@@ -231,7 +276,8 @@ def test_a_wrong_file_is_told_with_its_line_and_nothing_is_asked(
     assert no_verdict(seen) == "configuration"
     assert f"{file}:{line}: " in seen.stderr
     assert words in seen.stderr
-    assert (chatgpt.requests, machine.entries()) == ((), [])
+    assert chatgpt.requests == ()
+    assert machine.verdicts() == [("ask", "failure", True, None)]
 
 
 def _no_text(file: Path) -> None:

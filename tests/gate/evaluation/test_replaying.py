@@ -136,6 +136,8 @@ async def test_what_the_gate_recorded_can_be_judged_again(
     (change,) = (await replayed(AsyncCodex(settings=settings), [recorded])).changes
     assert change.step == "ask>deny"
     assert change.same_policy
+    assert change.models_own
+    assert not replace(change, recorded=replace(recorded, source="escalated")).models_own
     assert list(read(settings.metrics)) == before, "a replay is no new request"
 
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from codex_oauth.config import Settings, load_settings
 from codex_oauth.gate.context import GitContext
+from codex_oauth.gate.policy.trust import TrustedFiles
 from tests.conftest import clean_environment
 
 
@@ -78,6 +79,11 @@ class User:
     def context(self) -> GitContext:
         """Where a request from the repository comes from."""
         return GitContext(root=str(self.repository), branch="main", main_worktree=None)
+
+    def trusts(self, text: str) -> None:
+        """The repository's file says this, and they have looked at it."""
+        write(self.project, text)
+        TrustedFiles(self.settings).add(self.project, text.encode())
 
     def run(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
         """`codex-oauth gate …` in the repository."""

@@ -67,7 +67,7 @@ def test_plan_mode_adds_its_rule(user: User, host: Host | None) -> None:
 
 def test_no_rules_for_every_mode_throw_away_the_rule_of_plan_mode(user: User) -> None:
     write(user.policy, NONE_ELSE)
-    write(user.project, f"{NONE_ELSE}[[host.claude.rules]]\nid = 'claude'\nask = 'x'\n")
+    user.trusts(f"{NONE_ELSE}[[host.claude.rules]]\nid = 'claude'\nask = 'x'\n")
     assert ids(load(user, host="claude", mode="plan").policy.rules) == ["claude", *PLAN]
     assert ids(load(user, mode="plan").policy.rules) == ["only", *PLAN]
 
@@ -80,7 +80,7 @@ def test_only_rules_for_plan_mode_take_its_rule_away(user: User) -> None:
 
 def test_a_later_layer_wins(user: User) -> None:
     write(user.policy, "on_uncertain = 'deny'\nwhen_nobody = 'ask'\ntimeout = 5\nmodel = 'user'\ntranscript = false\n")
-    write(user.project, "on_uncertain = 'allow'\neffort = 'high'\nmodel = 'project'\nhost_permissions = false\n")
+    user.trusts("on_uncertain = 'allow'\neffort = 'high'\nmodel = 'project'\nhost_permissions = false\n")
     assert load(user).policy == replace(
         BUILTIN_POLICY,
         on_uncertain="allow",
@@ -127,9 +127,9 @@ def test_rules_replace_and_appended_ones_take_the_place_of_their_namesakes(user:
     assert loaded.policy.rule("outward") == Rule(id="outward", kind="deny", text="Pushes.")
     assert loaded.policy.rule("new") == Rule(id="new", kind="allow", text="Is new, on Claude Code.")
     assert (loaded.origins["outward"], loaded.origins["new"]) == ("user", "user [host.claude]")
-    write(user.project, NONE_ELSE)
+    user.trusts(NONE_ELSE)
     assert ids(load(user).policy.rules) == ["only"]
-    write(user.project, f"{NONE_ELSE}append_rules = [{{ id = 'more', ask = 'x' }}]\n")
+    user.trusts(f"{NONE_ELSE}append_rules = [{{ id = 'more', ask = 'x' }}]\n")
     assert ids(load(user).policy.rules) == ["only", "more"]
 
 
@@ -145,15 +145,15 @@ def test_notes_replace_or_add(user: User) -> None:
         "environment = ['One.']\nappend_environment = ['Two.']\n[host.codex]\nappend_environment = ['Three.']\n",
     )
     assert load(user).policy.environment == ("One.", "Two.")
-    write(user.project, "append_environment = ['Four.']\n")
+    user.trusts("append_environment = ['Four.']\n")
     assert load(user, host="codex").policy.environment == ("One.", "Two.", "Four.", "Three.")
-    write(user.project, "environment = []\n")
+    user.trusts("environment = []\n")
     assert load(user, host="codex").policy.environment == ("Three.",)
 
 
 def test_a_rule_that_is_switched_off_stays_off(user: User) -> None:
     write(user.policy, "disable = ['outward', 'privilege']\n[mode.plan]\ndisable = ['plan-changes-nothing']\n")
-    write(user.project, "disable = ['destroy', 'outward']\n[[append_rules]]\nid = 'outward'\nallow = 'Pushes.'\n")
+    user.trusts("disable = ['destroy', 'outward']\n[[append_rules]]\nid = 'outward'\nallow = 'Pushes.'\n")
     loaded = load(user)
     assert ids(loaded.policy.rules) == [name for name in BUILT_IN if name not in ("outward", "privilege", "destroy")]
     assert loaded.switched_off == {"outward": "user", "privilege": "user", "destroy": "project"}
@@ -163,10 +163,9 @@ def test_a_rule_that_is_switched_off_stays_off(user: User) -> None:
     assert planned.switched_off[PLAN[0]] == "user [mode.plan]"
 
 
-def test_every_id_of_this_file_and_those_below_can_be_switched_off_in_any_section(user: User) -> None:
+def test_every_id_of_this_file_and_of_earlier_layers_can_be_switched_off_in_any_section(user: User) -> None:
     write(user.policy, "rules = []\n[[host.codex.rules]]\nid = 'mine'\nask = 'x'\n")
-    write(
-        user.project,
+    user.trusts(
         "disable = ['mine', 'outward', 'plan-changes-nothing', 'theirs']\n[mode.dontAsk]\ndisable = ['mine']\n"
         "[[mode.plan.append_rules]]\nid = 'theirs'\nask = 'x'\n",
     )
@@ -178,21 +177,20 @@ def test_switching_off_what_does_not_exist_is_an_error_with_the_nearest_name(use
     with pytest.raises(ConfigurationError) as caught:
         load(user)
     assert caught.value.message == (
-        f"{user.policy}:4: 'disable' names 'reed-only', and no rule in this file or below it has that id; "
+        f"{user.policy}:4: 'disable' names 'reed-only', and no rule of this file or of an earlier layer has that id; "
         "did you mean 'read-only'?"
     )
-    # A layer above is not below.
+    # A later layer is not an earlier one.
     write(user.policy, "disable = ['zzz']\n")
     write(user.project, "[[append_rules]]\nid = 'zzz'\nask = 'x'\n")
-    with pytest.raises(ConfigurationError, match="no rule in this file or below it has that id; known are destroy, "):
+    with pytest.raises(ConfigurationError, match="or of an earlier layer has that id; known are destroy, "):
         load(user)
 
 
 def test_what_becomes_of_failures_is_taken_together(user: User) -> None:
     write(user.policy, "[on_failure]\ntimeout = 'deny'\nlimit = 'ask'\n")
     assert load(user).policy.on_failure == {"timeout": "deny"}
-    write(
-        user.project,
+    user.trusts(
         "on_failure.default = 'deny'\non_failure.other = 'ask'\n[host.codex.on_failure]\ntimeout = 'ask'\n",
     )
     denied = {"account", "codex", "configuration", "input", "network", "reply", "service"}

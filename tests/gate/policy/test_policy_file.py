@@ -121,7 +121,10 @@ def test_a_file_may_have_the_lines_of_windows() -> None:
         ("\nOn-Failure = 1", "2: unknown key 'On-Failure'; did you mean 'on_failure'?"),
         ("on_uncertain = 'Ask'", "1: 'on_uncertain' must be \"ask\", \"allow\" or \"deny\""),
         ("when_nobody = true", "1: 'when_nobody' must be \"ask\", \"allow\" or \"deny\""),
-        ("project_policies = 'on'", "1: 'project_policies' must be \"untracked\", \"trusted\" or \"off\""),
+        (
+            "project_policies = 'on'",
+            "1: 'project_policies' must be \"untracked\", \"trusted\", \"required\" or \"off\"",
+        ),
         ("model = ''", "1: 'model' must be a string, not empty, and without spaces"),
         ("effort = 3", "1: 'effort' must be a string, and is a number"),
         ("timeout = '20'", "1: 'timeout' must be seconds, more than 0 and at most 86400, and is a string"),

@@ -46,6 +46,19 @@ def test_the_page_names_every_key_mode_and_class() -> None:
     assert {*FILE_KEYS, *RULE_KEYS, *MODES, *FAILURE_CLASSES} - shown == set()
 
 
+def test_the_page_shows_the_built_in_rules_in_their_own_words() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \| (allow|deny|ask) \| (.+) \|$", PAGE, re.MULTILINE)
+    assert rows == [(rule.id, rule.kind, rule.text) for rule in (*BUILTIN_POLICY.rules, *PLAN_RULES)]
+
+
+def test_both_the_page_and_the_template_recommend_that_files_are_trusted_first() -> None:
+    line = 'project_policies = "trusted"'
+    assert SNIPPETS[0].startswith(line)
+    template = policy_template(project=False)
+    keys = [taken for taken in template.splitlines() if re.match(r"#[a-z\[]", taken)]
+    assert keys[0] == f"#{line}"
+
+
 def test_the_error_that_the_page_shows_is_the_one_that_is_told() -> None:
     (problem,) = parse_policy(b"#\n#\non_uncertian = 'ask'\n")[1]
     assert problem.at("~/.config/codex-oauth/gate.toml") in PAGE

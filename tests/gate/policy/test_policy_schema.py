@@ -83,7 +83,7 @@ DOCUMENTS: Values = st.fixed_dictionaries(
     {},
     optional={
         **SECTION,
-        "project_policies": st.sampled_from(["untracked", "trusted", "off"]),
+        "project_policies": st.sampled_from(["untracked", "trusted", "required", "off"]),
         "host": st.fixed_dictionaries({}, optional=dict.fromkeys(("claude", "codex"), SECTIONS)),
         "mode": st.fixed_dictionaries({}, optional=dict.fromkeys(MODES, SECTIONS)),
     },

@@ -24,14 +24,23 @@ def user(tmp_path: Path) -> User:
 
 
 def judged(
-    user: User, policies: ProjectPolicies = "untracked", *, root: Path | None = None, path: str | None = None
+    user: User,
+    policies: ProjectPolicies = "untracked",
+    *,
+    root: Path | None = None,
+    path: str | None = None,
+    main: str | None = None,
 ) -> Standing:
     """What becomes of the repository's file."""
     environ = dict(user.settings.inherited)
     if path is not None:
         environ["PATH"] = path
     found = standing(
-        str(root or user.repository), policies=policies, trusted=TrustedFiles(user.settings), environ=environ
+        str(root or user.repository),
+        policies=policies,
+        trusted=TrustedFiles(user.settings),
+        environ=environ,
+        main=main,
     )
     assert found is not None
     return found
@@ -68,7 +77,7 @@ def test_one_that_git_tracks_counts_only_as_it_was_trusted(user: User) -> None:
     command = f"codex-oauth gate trust {user.project}"
     assert judged(user) == Standing(None, "git tracks it, and you have not trusted it", command)
     trust(user)
-    assert judged(user) == Standing(RULES.encode(), "you trusted it as it is")
+    assert judged(user) == Standing(RULES.encode(), "you trusted it as it is", trusted=True)
     write(user.project, "timeout = 10\n")
     assert judged(user) == Standing(None, "git tracks it, and you have not trusted it since it changed", command)
 
@@ -185,6 +194,38 @@ def test_the_user_can_ask_for_trust_in_every_case_or_have_none_count(user: User)
     trust(user)
     assert judged(user, "trusted").why == "you trusted it as it is"
     assert judged(user, "off") == Standing(None, 'your own file says project_policies = "off"')
+
+
+@pytest.mark.parametrize("policies", ["untracked", "trusted", "required"])
+def test_what_is_trusted_in_the_main_work_tree_is_in_a_linked_one_as_long_as_it_is_the_same(
+    user: User, tmp_path: Path, policies: ProjectPolicies
+) -> None:
+    git(user.repository, "add", ".")
+    git(user.repository, "commit", "-qm", "first")
+    linked = tmp_path / "linked"
+    git(user.repository, "worktree", "add", "-q", str(linked))
+    main = str(user.repository)
+    assert judged(user, policies, root=linked, main=main).content is None
+    trust(user)
+    same = Standing(RULES.encode(), "you trusted the same one in the main work tree", trusted=True)
+    assert judged(user, policies, root=linked, main=main) == same
+    # A folder whose main work tree is another one, or none, shows nothing.
+    assert judged(user, policies, root=linked).content is None
+    assert judged(user, policies, root=linked, main=str(tmp_path)).content is None
+    write(linked / ".codex-oauth/gate.toml", "timeout = 10\n")
+    changed = judged(user, policies, root=linked, main=main)
+    assert (changed.content, changed.why.endswith("since it changed")) == (None, True)
+
+
+def test_where_a_file_is_required_one_that_was_trusted_may_not_be_gone(user: User) -> None:
+    trust(user)
+    user.project.unlink()
+    command = f"codex-oauth gate trust {user.project} --revoke"
+    assert judged(user, "required") == Standing(None, "the file that you trusted is gone", command)
+    trusted = TrustedFiles(user.settings)
+    assert standing(str(user.repository), policies="trusted", trusted=trusted, environ={}) is None
+    trusted.remove(user.project)
+    assert standing(str(user.repository), policies="required", trusted=trusted, environ={}) is None
 
 
 @pytest.mark.parametrize(

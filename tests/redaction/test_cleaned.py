@@ -8,6 +8,7 @@ import json
 import pytest
 
 from codex_oauth.redaction import cleaned
+from tests.secrets_shapes import SHAPES
 
 PROMPT = 'my secret\nplan is "Zebra-Quartz-77" & naïve,   launched on Tuesday'
 
@@ -47,3 +48,23 @@ def test_words_that_any_two_texts_share_stay() -> None:
 def test_a_message_without_quotations_stays_as_it_is() -> None:
     assert cleaned("a\n b", []) == "a b"
     assert cleaned(r"C:\new &amp;", ["something else entirely"]).startswith("C:")
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_secret_that_a_request_would_not_show_is_in_no_error(name: str) -> None:
+    shape = SHAPES[name]
+    assert shape.secret not in cleaned(f"Refused: {shape.text}")
+
+
+@pytest.mark.parametrize("address", ["some.one+x@example.co.uk", "a@b.org"])
+def test_an_address_is_removed(address: str) -> None:
+    assert cleaned(f"signed in as {address}, plan plus") == "signed in as [removed], plan plus"
+
+
+def test_what_stands_in_a_secrets_place_is_the_same_word_everywhere() -> None:
+    assert cleaned("the server said: password=hunter2 is wrong") == "the server said: password=[removed] is wrong"
+
+
+def test_what_an_error_says_about_tokens_stays() -> None:
+    message = "Your access token could not be refreshed because your refresh token was already used."
+    assert cleaned(message) == message
