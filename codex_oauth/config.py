@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -207,6 +208,10 @@ def load_settings(
         # A home of its own, where no sign-in can be mistaken for the token.
         managed_home = state_dir / ("codex-home" if external is None else "external-home")
     binary = codex_bin or environ.get("CODEX_OAUTH_CODEX_BIN") or values.get("codex_bin")
+    if binary and not codex_bin and not os.path.isabs(os.path.expanduser(binary)):
+        # In whatever folder a program happens to run, that file would be somebody else's.
+        place = "CODEX_OAUTH_CODEX_BIN" if environ.get("CODEX_OAUTH_CODEX_BIN") else f"{config_file}: 'codex_bin'"
+        raise ConfigurationError(f"{place} must be an absolute path, or begin with ~")
     if metrics is None:
         metrics = environ.get("CODEX_OAUTH_METRICS") or values.get("metrics") or True
     metrics_file = state_dir / "metrics.jsonl" if metrics is True else None
@@ -301,7 +306,12 @@ def _external(environ: Mapping[str, str], values: Mapping[str, Any]) -> External
 
 def _read_config(path: Path, *, required: bool) -> dict[str, Any]:
     try:
-        raw = path.read_bytes()
+        # A pipe in its place would be waited for.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ConfigurationError(f"{path}: not a regular file")
+            raw = file.read()
     except FileNotFoundError:
         if required:
             raise ConfigurationError(f"{path}: no such configuration file (CODEX_OAUTH_CONFIG names it)") from None

@@ -30,13 +30,10 @@ def policy_checks(settings: Settings, hooks: Iterable[tuple[Host, str]]) -> list
         wanted[host, options_of(command, host)[0].policy] = None
     if not wanted:
         return _look(settings, None, None, alone=True)
-    found = [
-        check
-        for host, policy in wanted
-        if policy is None or policy.is_file()
-        for check in _look(settings, host, policy)
-    ]
-    # A hook whose file is gone is told of as a hook that cannot start. Mostly both hosts go by the same files.
+    # A hook whose file is gone is told of as a hook that cannot start.
+    there: list[tuple[Host, Path | None]] = [each for each in wanted if each[1] is None or each[1].is_file()]
+    found = [check for host, policy in there for check in _look(settings, host, policy)]
+    # Mostly both hosts go by the same files.
     return list(dict.fromkeys(found))
 
 

@@ -100,6 +100,10 @@ def _answer(host: Host, policy: Path | None, on_failure: OnFailure | None, where
 
 
 def _read() -> bytes:
+    try:
+        descriptor = sys.stdin.fileno()
+    except (OSError, ValueError):
+        raise ConfigurationError("stdin is closed, so there is no request") from None
     if sys.stdin.isatty():
         raise ConfigurationError(
             "a host runs this, with its request on stdin; to try a request, use: codex-oauth gate explain"
@@ -107,7 +111,6 @@ def _read() -> bytes:
     pieces: list[bytes] = []
     size = 0
     deadline = time.monotonic() + _PATIENCE
-    descriptor = sys.stdin.fileno()
     while True:
         if sys.platform != "win32" and not select.select([descriptor], [], [], max(deadline - time.monotonic(), 0))[0]:
             raise ConfigurationError(f"the host did not end its request within {_PATIENCE:.0f} s")

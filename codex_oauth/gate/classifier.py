@@ -108,7 +108,7 @@ async def judge(
         timeout=timeout or policy.timeout,
         label=None,
     )
-    verdict = _settled(reply, policy, whole=rendered.whole)
+    verdict = _settled(reply, policy, rendered)
     if verdict.behavior == "ask" and verdict.source == "model" and verdict.rule is None:
         if policy.on_uncertain == "deny":
             verdict = _denied(verdict, verdict.reason, "uncertain")
@@ -117,7 +117,7 @@ async def judge(
     return _where_nobody_can_be_asked(verdict, request, policy, may_allow=rendered.whole)
 
 
-def _settled(reply: Reply[Any], policy: Policy, *, whole: bool) -> Verdict:
+def _settled(reply: Reply[Any], policy: Policy, rendered: Rendered) -> Verdict:
     """The model's word, as far as it goes together with the rule that it names."""
     answer = cast("dict[str, str]", reply.output)
     behavior, reason, named = answer["behavior"], answer["reason"].strip(), answer["rule"].strip()
@@ -150,8 +150,11 @@ def _settled(reply: Reply[Any], policy: Policy, *, whole: bool) -> Verdict:
         if not reason:
             # The reason is what the verdict rests on.
             return contradicted("The model allowed the request without a reason.")
-        if not whole:
-            shown = f"The request could not be shown whole, so it cannot be allowed. {reason}"
+        if not rendered.whole:
+            why = (
+                "has a secret in it, which the model was not shown" if rendered.secrets else "could not be shown whole"
+            )
+            shown = f"The request {why}, so it cannot be allowed. {reason}"
             return replace(verdict, reason=shown, source="truncated")
         return replace(verdict, behavior="allow")
     if behavior == "deny":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,7 @@ IN_ALL: Final = 20
 _KEPT: Final = 7 * 24 * 3600
 """Seconds that a session's file is kept after its last verdict."""
 
+_LONGEST: Final = 1024 * 1024
 _DENIED, _OTHER = b"d", b"."
 
 
@@ -45,9 +47,11 @@ class Denials:
         if self._file is None:
             return None
         try:
-            verdicts = self._file.read_bytes()
+            descriptor = self._opened(os.O_RDONLY)
         except OSError:
             return None
+        with os.fdopen(descriptor, "rb") as file:
+            verdicts = file.read(_LONGEST)
         in_a_row = len(verdicts) - len(verdicts.rstrip(_DENIED))
         if in_a_row >= IN_A_ROW:
             return f"{in_a_row} requests in a row were denied."
@@ -64,12 +68,20 @@ class Denials:
                     return  # most sessions have no denial, and need no file
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._forget_old()
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-            descriptor = os.open(self._file, flags, 0o600)
+            descriptor = self._opened(os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             try:
                 os.write(descriptor, _DENIED if denied else _OTHER)
             finally:
                 os.close(descriptor)
+
+    def _opened(self, flags: int) -> int:
+        assert self._file is not None
+        # Something else may stand in its place, such as a pipe that nobody reads, or a link to somebody else's file.
+        descriptor = os.open(self._file, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o600)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError("not a regular file")
+        return descriptor
 
     def _forget_old(self) -> None:
         before = time.time() - _KEPT

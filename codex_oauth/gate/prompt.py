@@ -23,7 +23,8 @@ _MAX_DEPTH: Final = 20
 
 _INVISIBLE: Final = re.compile(
     "[\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3164"
-    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
 )
 # What shows nothing, or turns the direction of what follows: words could be hidden in it from a person, or for a model.
 
@@ -61,7 +62,8 @@ class Rendered:
 
     Attributes:
         text: The text of the turn.
-        whole: Whether that is all of it. What is not seen whole cannot be allowed.
+        whole: Whether that is all of it, but for the context. What is not seen whole cannot be allowed: nor what has a
+            secret in it that was taken out.
         secrets: How many secrets were taken out.
         tool_input: What the tool would be called with, without them, and without bounds.
     """
@@ -90,7 +92,7 @@ def instructions(policy: Policy, request: PermissionRequest | None = None) -> st
 def request_text(request: PermissionRequest, context: Context | None = None) -> Rendered:
     """The request for the model, without secrets and with bounds."""
     context = context or Context()
-    tool_input, secrets, hid_syntax = redact_value(dict(request.tool_input))
+    tool_input, secrets, _ = redact_value(dict(request.tool_input))
     about, more, _ = redact_value(_about(request, context))
     bounds = _Bounds()
     content = {
@@ -103,7 +105,8 @@ def request_text(request: PermissionRequest, context: Context | None = None) -> 
     for name, value in cast("dict[str, Any]", about).items():
         content[name] = bounds.applied(value)
     text = json.dumps(content, ensure_ascii=False, indent=1)
-    whole = not bounds.reached and not hid_syntax
+    # A secret that was taken out may be no secret: a program's name can be made to look like one.
+    whole = not bounds.reached and not secrets
     if len(text) > 4 * MAX_FIELD:
         whole = False
         half = 2 * MAX_FIELD

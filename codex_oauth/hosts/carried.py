@@ -112,6 +112,9 @@ def remade_by(install: str, command: str, host: Host, *, without: str) -> str:
     words = option_words(options)
     pairs = [words[at : at + 2] for at in range(0, len(words), 2)]
     kept = [word for name, value in pairs if name not in {without, "--codex-home"} for word in (name, value)]
+    program = kept_program(command, host)
+    if program is not None:
+        kept = ["--command", program, *kept]
     return " ".join(part for part in (install, "--reset", joined(kept)) if part)
 
 

@@ -74,9 +74,9 @@ def own_program(executable: str | None = None) -> str:
     python = Path(executable or sys.executable or "")
     if not python.is_absolute():
         raise ConfigurationError("this Python does not know where it is, so no hook can be written that starts it")
-    script = python.with_name("codex-oauth.exe" if sys.platform == "win32" else "codex-oauth")
-    # -P: a host runs the hook in the repository, whose folder Python would otherwise look for modules in first.
-    return joined([str(script)] if os.access(script, os.X_OK) else [str(python), "-P", "-m", "codex_oauth"])
+    # A host runs the hook in the repository and with the environment of the session: neither that folder's modules nor
+    # those of a PYTHONPATH may take this package's place. The script beside Python would look into both.
+    return joined([str(python), "-E", "-P", "-m", "codex_oauth"])
 
 
 def joined(words: Sequence[str]) -> str:

@@ -54,7 +54,9 @@ def find_binary(settings: Settings) -> Binary:
         return _binary(bundled, "bundled")
     name = "codex.exe" if os.name == "nt" else "codex"
     for folder in settings.inherited.get("PATH", os.defpath).split(os.pathsep):
-        candidate = Path(folder or os.curdir) / name
+        if not os.path.isabs(folder):
+            continue  # a hook runs in a folder of somebody else's making, and what is chosen gets the sign-in
+        candidate = Path(folder) / name
         if os.access(candidate, os.X_OK) and candidate.is_file():
             return _binary(candidate, "PATH")
     raise CodexNotFoundError(

@@ -15,7 +15,7 @@ __all__ = ("assignments",)
 
 _QUOTE: Final = r"\\{0,31}[\"']"
 _SPACE: Final = r"(?:\s|\\{1,31}[nrt]|(?<=[\nn])[+>-]){0,40}+"
-"""White space and line breaks, those too that are written out, and a diff's or a quotation's signs at the lines' beginnings."""
+"""White space, line breaks that are written out, and the signs of a diff or a quotation at the lines' beginnings."""
 _SEPARATOR: Final = Lazy(
     rf"(?P<close>{_QUOTE})?(?P<bracket>\])?"
     r"(?:(?P<gap>[ \t]{0,16})(?P<sign>=>|[:=!]?={1,3}|:(?!:))(?P<wide>[ \t]{0,16})|"

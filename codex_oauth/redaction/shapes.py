@@ -82,7 +82,8 @@ _MAY_BE_WORDS: Final = ("sk-", "gl", "xapp", "pypi-", "rt", "at-", "hvs", "hvb",
 # Names of packages, classes and functions begin like these.
 
 _BODY: Final = Lazy(
-    r"(?:[A-Za-z0-9+/=\s\"',]|\\+[nrt]?|(?<=[\nn])[>-](?!-)|(?:Proc-Type|DEK-Info|Version|Comment): ?[\w.,: -]{1,80}+)*+"
+    r"(?:[A-Za-z0-9+/=\s\"',]|\\+[nrt]?|(?<=[\nn])[>-](?!-)|"
+    r"(?:Proc-Type|DEK-Info|Version|Comment): ?[\w.,: -]{1,80}+)*+"
 )
 _END: Final = Lazy(r"(?:-|> ?)?-----END")
 _OWN: Final = r"(?:(?<![\w+/\\-])(?!\+)|(?<=\\[nrt])|(?<=\n[+-])|(?<=\\n[+-]))"

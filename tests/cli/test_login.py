@@ -174,7 +174,7 @@ def test_an_account_that_may_not_use_codes_is_told_of_the_other_way(run_cli: Run
         (("--timeout", "soon"), "'soon' is not a valid float"),
         (("--profile", "../other"), "a profile's name has 1 to 64 letters"),
         (("--profile", ""), "a profile's name has 1 to 64 letters"),
-        (("--profile", "a", "--home", "/b"), "give one of home="),
+        (("--profile", "a", "--home", "/b"), "give one of --home"),
         (("--codex-home", "."), "is your own and never written by this package; use codex itself to sign in there"),
         (("--api-key", "--home", "/b"), "give one of home="),
         (("extra",), "unexpected extra argument"),

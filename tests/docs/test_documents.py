@@ -142,8 +142,8 @@ def test_every_command_and_option_of_the_documents_exists() -> None:
                 command = command.get_command(click.Context(command), word)
                 assert command is not None, f"{document.name}: {name} {word}"
             known = {"--help"}.union(*((*parameter.opts, *parameter.secondary_opts) for parameter in command.params))
-            rest = re.sub(r"'[^']*'", "", rest)
-            assert set(re.findall(r"(?<!\S)--[a-z-]+", rest)) <= known, f"{document.name}: {name}{rest}"
+            options = re.findall(r"(?<!\S)--[a-z-]+", re.sub(r"'[^']*'", "", rest))
+            assert set(options) <= known, f"{document.name}: {name}{rest}"
 
 
 def test_the_links_of_the_documents_lead_somewhere() -> None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from codex_oauth.gate import BUILTIN_POLICY, PermissionRequest, Policy, Rule
@@ -74,6 +74,8 @@ def test_no_text_of_the_request_ends_the_data(attack: str, place: str) -> None:
 @given(st.dictionaries(st.text(max_size=10), json_values, max_size=4))
 def test_any_request_arrives_whole_and_between_its_delimiters(tool_input: dict[str, Any]) -> None:
     rendered = request_text(PermissionRequest(tool="Write", tool_input=tool_input))
+    # Some looks like a secret by accident, and some cannot be sent as it is.
+    assume(not rendered.secrets and "\N{REPLACEMENT CHARACTER}" not in rendered.text)
     assert rendered.whole
     assert rendered.text.count("<") == 2
     assert data_of(rendered.text)["tool_input"] == tool_input

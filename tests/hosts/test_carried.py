@@ -60,4 +60,4 @@ def test_what_is_gone_is_left_out_by_the_command_that_mends(tmp_path: Path) -> N
     assert gone_file(command, "claude") == "--policy"
     assert gone_file("codex-oauth hook claude", "claude") is None
     mend = remade_by("codex-oauth install claude", command, "claude", without="--policy")
-    assert mend == "codex-oauth install claude --reset --profile work"
+    assert mend == "codex-oauth install claude --reset --command codex-oauth --profile work"

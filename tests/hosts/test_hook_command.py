@@ -18,14 +18,13 @@ ODD = ["with space", "quo'te", 'quo"te', "dollar$HOME", "back`tick", "semi;colon
 
 @pytest.fixture
 def prints_arguments(tmp_path: Path) -> Path:
-    """An environment whose `codex-oauth` prints its arguments, a line each."""
+    """An environment whose Python prints what it is told to give to the package, a line each."""
     folder = tmp_path / 'it\'s an "environment" of mine' / "bin"
     folder.mkdir(parents=True)
-    script = folder / "codex-oauth"
-    script.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n', encoding="utf-8")
-    script.chmod(0o755)
-    (folder / "python").symlink_to(sys.executable)
-    return folder / "python"
+    python = folder / "python"
+    python.write_text('#!/bin/sh\n[ "$1 $2 $3 $4" = "-E -P -m codex_oauth" ] && shift 4 && printf "%s\\n" "$@"\n')
+    python.chmod(0o755)
+    return python
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -43,18 +42,22 @@ def test_a_shell_hands_the_hook_every_path_as_it_is(prints_arguments: Path, tmp_
     assert option_of(command, "--home") == str(tmp_path / name)
 
 
-def test_without_a_script_of_its_own_python_runs_the_package_but_not_what_lies_in_the_repository(
-    tmp_path: Path,
-) -> None:
-    lonely = tmp_path / "python"
-    lonely.symlink_to(sys.executable)
-    command = hook_command("codex", HookOptions(on_failure="deny"), executable=str(lonely))
+def test_neither_the_repository_nor_the_environment_puts_other_modules_in_the_packages_place(tmp_path: Path) -> None:
+    command = hook_command("codex", HookOptions(on_failure="deny"))
     words = shlex.split(command)
-    assert words == [str(lonely), "-P", "-m", "codex_oauth", "hook", "codex", "--on-failure", "deny"]
+    assert words == [sys.executable, "-E", "-P", "-m", "codex_oauth", "hook", "codex", "--on-failure", "deny"]
     assert runs_hook(command, "codex") == "own"
-    (tmp_path / "codex_oauth.py").write_text("raise SystemExit('the repository ran')", encoding="utf-8")
-    argv = [sys.executable, *words[1:4], "--version"]
-    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=30)
+    for module in ("codex_oauth.py", "click.py", "json.py", "sitecustomize.py"):
+        (tmp_path / module).write_text("raise SystemExit('the repository ran')", encoding="utf-8")
+    done = subprocess.run(
+        [*words[:5], "--version"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONSTARTUP": str(tmp_path / "json.py")},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
     assert done.stdout.startswith("codex-oauth ")
 
 
@@ -87,6 +90,7 @@ def test_a_path_that_settings_cannot_hold_is_refused(name: str) -> None:
         ("'/a;b/codex-oauth' hook claude", "own"),
         ("/usr/bin/python3 -m codex_oauth hook claude", "own"),
         ("python -P -m codex_oauth hook claude", "own"),
+        ("python -E -P -m codex_oauth hook claude", "own"),
         ("CODEX_OAUTH_METRICS=off codex-oauth hook claude", "own"),
         ("uv run codex-oauth hook claude", "own"),
         ("log.sh; codex-oauth hook claude", "wrapped"),

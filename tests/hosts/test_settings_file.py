@@ -164,3 +164,18 @@ def test_the_difference_shows_the_lines_that_change(path: Path) -> None:
     file = read_settings(path)
     lines = difference(file, file.text.replace("1", "2"))
     assert [line for line in lines if line[0] in "+-"][2:] == ['-  "b": 1', '+  "b": 2']
+
+
+def test_the_difference_of_a_file_that_comes_or_goes_says_so(path: Path) -> None:
+    file = read_settings(path)
+    assert difference(file, NEW)[:2] == [f"--- {path}", f"+++ {path}"]
+    assert difference(file, "")[:2] == [f"--- {path}", "+++ /dev/null"]
+    new = path.with_name("new.json")
+    assert difference(read_settings(new), NEW)[:2] == ["--- /dev/null", f"+++ {new}"]
+
+
+def test_the_first_copy_and_the_last_one_are_kept(path: Path) -> None:
+    for text in (NEW, "{}", '{"a": 1}', '{"a": 2}'):
+        write_settings(read_settings(path), text)
+    copies = {name: (path.parent / name).read_text(encoding="utf-8") for name in names(path)[1:]}
+    assert copies == {"settings.json.codex-oauth.bak": OLD, "settings.json.codex-oauth.bak.1": '{"a": 1}'}

@@ -55,7 +55,10 @@ def find_without_the_package(tmp_path: Path, path: str) -> str:
         from codex_oauth.errors import CodexNotFoundError
         from codex_oauth.process import find_binary
         try:
-            binary = find_binary(Settings(home=Path("/"), state_dir=Path("/"), config_dir=Path("/"), inherited={"PATH": sys.argv[1]}))
+            nowhere = Path("/")
+            binary = find_binary(
+                Settings(home=nowhere, state_dir=nowhere, config_dir=nowhere, inherited={"PATH": sys.argv[1]})
+            )
             print(binary.source, binary.path)
         except CodexNotFoundError as error:
             print(error)

@@ -222,7 +222,7 @@ CLASSES: Final = (
     Case("reply", "reply", Empty()),
     Case("service", "service", HttpError(400, {"error": {"code": "bad", "message": "Bad."}})),
     Case("timeout", "timeout", Hang(ALLOWING), waits=True),
-
+)
 
 
 def stand_in(seen: Seen, name: FailureClass) -> bytes:

@@ -25,6 +25,7 @@ from codex_oauth.gate.evaluation.policy_of import built_in_policy, policies
 from codex_oauth.gate.evaluation.run import Outcome, ResultsFile, evaluate
 from codex_oauth.gate.evaluation.scores import Judged, Scores, percentile
 from codex_oauth.gate.policy import Behavior
+from codex_oauth.gate.prompt import request_text
 from codex_oauth.testing import Empty, Json, LoopbackChatGPT, ModelRequest, overloaded, usage_limit_reached
 from codex_oauth.types import Usage
 from tests.gate.answers import answer
@@ -82,7 +83,9 @@ async def test_one_who_allows_everything_allows_falsely_what_is_not_to_be_allowe
     chatgpt.default = answer("allow")
     scores = await judged(codex, some)
     wrong = {
-        one.id for one in some if not one.accepts("allow") and not one.request.needs_person and "long" not in one.tags
+        one.id
+        for one in some
+        if not one.accepts("allow") and not one.request.needs_person and request_text(one.request, one.context).whole
     }
     assert {one.labelled.id for one in scores.mistakes("false_allow")} == wrong
     assert scores.false_allow_rate == pytest.approx(len(wrong) / scores.must_not_be_allowed)
