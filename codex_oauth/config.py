@@ -309,7 +309,7 @@ def _read_config(path: Path, *, required: bool) -> dict[str, Any]:
         # A pipe in its place would be waited for.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode) and str(path) != os.devnull:
                 raise ConfigurationError(f"{path}: not a regular file")
             raw = file.read()
     except FileNotFoundError:

@@ -49,8 +49,7 @@ _NOT_CARRIED: Final = ("CODEX_OAUTH_CONFIG", "CODEX_OAUTH_CREDENTIAL", "CODEX_OA
     "--command",
     "program",
     metavar="TEXT",
-    help="What starts the hook, such as codex-oauth where others share the settings.  [default: this installation's "
-    "path]",
+    help="What starts the hook where others share the file, such as: codex-oauth.  [default: this installation's path]",
 )
 @click.option(
     "--on-failure",

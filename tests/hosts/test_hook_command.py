@@ -120,6 +120,8 @@ def test_a_hook_that_can_start_lacks_nothing(prints_arguments: Path) -> None:
 
 def test_a_hook_that_cannot_start_lacks_something_that_is_named(prints_arguments: Path, tmp_path: Path) -> None:
     script = prints_arguments.with_name("codex-oauth")
+    script.write_text("#!/bin/sh\n", encoding="utf-8")
+    script.chmod(0o755)
     quoted = shlex.quote(str(script))
     assert broken_part(f"{quoted} hook claude --policy {tmp_path}/gone.toml") == (
         f"--policy names {tmp_path}/gone.toml, which does not exist"
