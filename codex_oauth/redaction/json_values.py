@@ -85,6 +85,7 @@ class _Walk:
         names = (folded.get(name) for name in _NAMES)
         beside = next((kind_of_key(Trace().redacted(name)) for name in names if isinstance(name, str)), None)
         result: dict[str, Any] = {}
+        times: dict[str, int] = {}
         for key, value in members.items():
             shown = self._text(key, None)
             own = kind_of_key(shown)
@@ -93,11 +94,10 @@ class _Walk:
             elif every and isinstance(value, str):
                 own = own or kind
             unique = shown
-            again = 1
             while unique in result:
-                # Two secrets as keys: neither value may hide the other's.
-                again += 1
-                unique = f"{shown} ({again})"
+                # Two secrets as keys: neither value may hide the other's. Counted, for there may be very many.
+                times[shown] = times.get(shown, 1) + 1
+                unique = f"{shown} ({times[shown]})"
             result[unique] = self.value(value, own, depth, every=shown[-1:] in {"s", "S"})
         return result
 
