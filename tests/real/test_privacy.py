@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,12 +28,14 @@ CREDENTIALS: Final = ("access_token", "id_token")
 def holders(folder: Path, *secrets: str) -> dict[str, Counter[str]]:
     """The files below a folder that hold any of these texts."""
     found: dict[str, Counter[str]] = {}
-    for path in folder.rglob("*"):
-        if path.is_file():
-            content = path.read_bytes()
-            for secret in secrets:
-                if secret.encode() in content:
-                    found.setdefault(secret, Counter())[path.name] += 1
+    # An app-server that has just ended may still be cleaning up: what is gone holds nothing.
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                content = Path(place, name).read_bytes()
+                for secret in secrets:
+                    if secret.encode() in content:
+                        found.setdefault(secret, Counter())[name] += 1
     return found
 
 
