@@ -9,14 +9,15 @@ from codex_oauth.redaction.spans import Lazy, Span, is_opaque
 
 __all__ = ("shapes",)
 
-_ALONE: Final = r"(?:(?<![\w-].)|(?<=\n-.)|(?<=\\n-.)|(?<=\\[nrt].)|(?<=%[0-9A-F]{2}.))"
-# That no word goes on from the left: it stands behind a token's first character, so that the search can skip to that.
-# A diff's "-" is no part of the word, nor is the letter of a line break that was written out, as in JSON within a text.
+
+_ALONE: Final = Lazy(r"(?<![\w-])|(?<=\n-)|(?<=\\n-)|(?<=\\[nrt])|(?<=%[0-9A-F]{2})")
+"""Where no word goes on. A diff's "-" is no part of one, nor is the letter of a line break that was written out, as in
+JSON within a text, nor are the digits of a character in a URL."""
 
 _TOKEN: Final = Lazy(
     "|".join(
         (
-            rf"s{_ALONE}k-[\w-]{{16,}}+",
+            r"sk-[\w-]{16,}+",
             r"sk_(?:live|test)_\w{10,}+",
             r"rk_(?:live|test)_\w{10,}+",
             r"whsec_[\w+/=]{16,}+",
@@ -28,26 +29,26 @@ _TOKEN: Final = Lazy(
             r"xapp-[\w-]{16,}+",
             r"hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/[\w/+-]{16,}+",
             r"discord(?:app)?\.com/api/webhooks/\d++/[\w-]{16,}+",
-            rf"A{_ALONE}(?:KI|SI|BI|CC)A[A-Z0-9]{{16}}(?![A-Za-z0-9])",
-            rf"A{_ALONE}Iza[\w-]{{30,}}+",
+            r"A(?:KI|SI|BI|CC)A[A-Z0-9]{16}(?![A-Za-z0-9])",
+            r"AIza[\w-]{30,}+",
             r"AGE-SECRET-KEY-1[0-9A-Z]{20,}+",
             r"ATATT3[\w=-]{20,}+",
-            rf"y{_ALONE}a29\.[\w.-]{{20,}}+",
+            r"ya29\.[\w.-]{20,}+",
             r"GOCSPX-[\w-]{16,}+",
-            rf"n{_ALONE}pm_[A-Za-z0-9]{{30,}}+",
+            r"npm_[A-Za-z0-9]{30,}+",
             r"pypi-[\w-]{32,}+",
-            rf"h{_ALONE}f_[A-Za-z0-9]{{30,}}+",
-            rf"h{_ALONE}v[sbr]\.[\w-]{{20,}}+",
-            rf"e{_ALONE}yJ[\w-]{{8,}}+\.[\w-]*+(?:\.[\w-]*+){{0,3}}+",
-            rf"r{_ALONE}t[_.-][\w.-]{{20,}}+",
-            rf"a{_ALONE}t-[\w.-]{{20,}}+",
-            rf"S{_ALONE}G\.[\w-]{{16,}}+\.[\w-]{{16,}}+",
+            r"hf_[A-Za-z0-9]{30,}+",
+            r"hv[sbr]\.[\w-]{20,}+",
+            r"eyJ[\w-]{8,}+(?:\.[\w-]*+){0,4}+",
+            r"rt[_.-][\w.-]{20,}+",
+            r"at-[\w.-]{20,}+",
+            r"SG\.[\w-]{16,}+(?:\.[\w-]++)?+",
             r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{16,}+",
             r"do[opr]_v1_[0-9a-f]{32,}+",
-            rf"d{_ALONE}api[0-9a-f]{{32,}}+",
-            rf"g{_ALONE}sk_[A-Za-z0-9]{{20,}}+",
-            rf"x{_ALONE}ai-[A-Za-z0-9]{{20,}}+",
-            rf"p{_ALONE}plx-[A-Za-z0-9]{{20,}}+",
+            r"dapi[0-9a-f]{32,}+",
+            r"gsk_[A-Za-z0-9]{20,}+",
+            r"xai-[A-Za-z0-9]{20,}+",
+            r"pplx-[A-Za-z0-9]{20,}+",
             r"lin_api_\w{20,}+",
             r"sntry[su]_[\w+/=-]{20,}+",
             r":(?<=\d{8}:)AA[\w-]{30,}+",
@@ -81,6 +82,15 @@ _KINDS: Final = {
 _MAY_BE_WORDS: Final = ("sk-", "gl", "xapp", "pypi-", "rt", "at-", "hvs", "hvb", "hvr")
 # Names of packages, classes and functions begin like these.
 
+_STAND_ALONE: Final = (
+    *("sk-", "AK", "AS", "AB", "AC", "AI", "ya29", "npm_", "hf_", "hv", "eyJ", "rt", "at-", "SG", "dapi", "gsk_"),
+    *("xai-", "pplx-"),
+)
+# Those whose beginnings may be in the middle of a word or of an image.
+
+_PARTED: Final = {"ey": 1, "SG": 2}
+_SHORT: Final = 128
+
 _BODY: Final = Lazy(
     r"(?:[A-Za-z0-9+/=\s\"',]|\\+[nrt]?|(?<=[\nn])[>-](?!-)|"
     r"(?:Proc-Type|DEK-Info|Version|Comment): ?[\w.,: -]{1,80}+)*+"
@@ -105,8 +115,20 @@ def shapes(text: str) -> Iterator[Span]:
             end = body.end() if body else at
             yield from _block(text, at, end)
             at = end
-        elif not token.startswith(_MAY_BE_WORDS) or is_opaque(token):
+        elif not _is_token(text, start, token):
+            # What only begins like one may have one in it. Not when it is long: that could be tried again and again.
+            at = start + 2 if len(token) <= _SHORT else at
+        else:
             yield _behind_the_address(token) + start, at, _kind(token), ""
+
+
+def _is_token(text: str, start: int, token: str) -> bool:
+    if token.startswith(_STAND_ALONE) and not _ALONE().match(text, start):
+        return False
+    # Their parts are counted here, for an expression that asks for one more would look for it from every beginning.
+    if token.count(".") < _PARTED.get(token[:2], 0):
+        return False
+    return not token.startswith(_MAY_BE_WORDS) or is_opaque(token)
 
 
 def _block(text: str, start: int, end: int) -> Iterator[Span]:

@@ -39,7 +39,7 @@ has more was made to take time."""
 UNREAD: Final = "unread text"
 """The kind of what is hidden without having been looked at."""
 
-_INERT: Final = Lazy(r"(?:[\w.+/@:,-]|(?<=\w)[!~]|%[0-9A-Fa-f]{2})*+=*+")
+_INERT: Final = Lazy(r"(?:[\w.+/@:,-]++|(?<=\w)[!~]|%[0-9A-Fa-f]{2})*+=*+")
 # Letters, digits, and what no shell acts upon inside a word. "!" and "~" act at a word's beginning only, "=" at the end
 # is padding, and "%" with two digits is a character of a URL.
 _RUN: Final = Lazy(r"[A-Za-z0-9]{12,}+")

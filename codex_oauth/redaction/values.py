@@ -40,11 +40,11 @@ _NEAR: Final = 200
 """Characters in front of a quote that tell whether it opens or closes."""
 
 _OPENING: Final = Lazy(r"(?:[bBrRuUfF]{1,2}|[@$])?(\\{0,31})([\"'])")
-_DOUBLE: Final = Lazy(r"(?:[^\"\\\n]|\\[^\n])*+(?=\")")
+_DOUBLE: Final = Lazy(r"(?:[^\"\\\n]++|\\[^\n])*+(?=\")")
 _WORD: Final = Lazy(
-    r"(?:[\w.+/=@:%~!^*?-]|[^\x00-\x7f\s]|,(?![\s\"']|\Z)|(?<=\w)#|(?<=[^\s\"'=:,$])\$(?=\w)|\\[^\w\s\"'`$;|&<>()])++"
+    r"(?:[\w.+/=@:%~!^*?-]++|[^\x00-\x7f\s]|,(?![\s\"']|\Z)|(?<=\w)#|(?<=[^\s\"'=:,$])\$(?=\w)|\\[^\w\s\"'`$;|&<>()])++"
 )
-_CODE_WORD: Final = Lazy(r"(?:[\w.+/=@:%~!^*?-]|[^\x00-\x7f\s]|(?<=\w)#)++")
+_CODE_WORD: Final = Lazy(r"(?:[\w.+/=@:%~!^*?-]++|[^\x00-\x7f\s]|(?<=\w)#)++")
 _DEFAULT: Final = Lazy(r"\$\{\w+:?[-=+](?=[^}\s$])")
 """A variable with words to use in its stead, such as `${NAME:-words}`."""
 

@@ -12,6 +12,22 @@ from tests.secrets_shapes import SHAPES
 
 TOKEN = "Ab3dEf6hIj9kLm2nOp5qRs8t"
 
+MORE_TOKENS = (
+    *(
+        "ghu_{}",
+        "ghr_{}",
+        "gldt-{}",
+        "xapp-1-{}",
+        "whsec_{}",
+        "ASIA{:.16}",
+        "AGE-SECRET-KEY-1{}",
+        "ATATT3{}",
+        "ya29.{}",
+    ),
+    *("GOCSPX-{}", "hvs.{}", "SG.{}.{}", "shpat_0123456789abcdef0123", "dop_v1_0123456789abcdef0123456789abcdef"),
+    *("dapi0123456789abcdef0123456789abcdef", "gsk_{}", "xai-{}", "pplx-{}", "lin_api_{}", "sntrys_{}", "rt.1.{}"),
+)
+
 FOUND = {
     # What is written: what it becomes.
     f"Bearer {TOKEN}": "Bearer [secret: token]",
@@ -52,6 +68,7 @@ FOUND = {
     f"https://x.example/?key={TOKEN}&a=1": "https://x.example/?key=[secret: key]&a=1",
     f"STRIPE_KEY={TOKEN}": "STRIPE_KEY=[secret: key]",
     f"_auth={TOKEN}": "_auth=[secret: token]",
+    f"format-of-a-long-name-with-words.ghp_{TOKEN}": "format-of-a-long-name-with-words.[secret: github token]",
     f"\\nghp_{TOKEN}": "\\n[secret: github token]",
     "[['Authorization', 'Bearer hunter2x']]": "[['Authorization', 'Bearer [secret: token]']]",
     "+password: hunter2\n-password: hunter3": "+password: [secret: password]\n-password: [secret: password]",
@@ -76,6 +93,24 @@ def test_a_secret_of_this_shape_is_taken_out_and_what_is_around_it_stays(name: s
 def test_a_secret_is_taken_out_whatever_is_around_it(name: str, around: str) -> None:
     shape = SHAPES[name]
     assert shape.secret not in redact(around.format(shape.text)).text
+
+
+@pytest.mark.parametrize("form", MORE_TOKENS)
+def test_tokens_of_other_services_are_known_by_their_shape_too(form: str) -> None:
+    token = form.format(*2 * ["AB12CD34EF56GH78JK90"])
+    assert redact(f"use {token} for it").text.startswith("use [secret: ")
+    assert redact(f"use {token} for it").text.endswith("] for it")
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        (f"https://api.telegram.org/bot123456789:AA{TOKEN}abcdefghi/getMe", "bot123456789:AA[secret: token]/getMe"),
+        (f"https://discord.com/api/webhooks/123456/{TOKEN}", "/api/webhooks/123456/[secret: webhook]"),
+    ],
+)
+def test_of_an_address_that_is_a_secret_only_that_part_is_taken_out(address: str, shown: str) -> None:
+    assert redact(f"curl {address}").text.endswith(shown)
 
 
 def diffed(text: str, mark: str) -> str:
