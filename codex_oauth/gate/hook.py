@@ -4,25 +4,33 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from codex_oauth.client import AsyncCodex
-from codex_oauth.config import Settings
 from codex_oauth.errors import CodexOAuthError
-from codex_oauth.gate.classifier import judge
 from codex_oauth.gate.claude import render as render_for_claude
 from codex_oauth.gate.codex import render as render_for_codex
 from codex_oauth.gate.denials import Denials
 from codex_oauth.gate.failures import failure_class
 from codex_oauth.gate.journal import Journal
-from codex_oauth.gate.policy import Behavior, FailureClass, OnFailure, Policy
 from codex_oauth.gate.policy.layers import load_policy
 from codex_oauth.gate.prompt import request_text
-from codex_oauth.gate.request import Host, PermissionRequest
+from codex_oauth.gate.request import PermissionRequest
+from codex_oauth.gate.settling import Question, question, settled, without_model
 from codex_oauth.gate.situation import situation_of
-from codex_oauth.gate.verdict import Verdict
+from codex_oauth.gate.verdict import REPLY_SCHEMA, Verdict
 
-__all__ = ("HookAnswer", "answer", "failed")
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from codex_oauth.client import AsyncCodex
+    from codex_oauth.config import Settings
+    from codex_oauth.gate.policy import Behavior, FailureClass, OnFailure, Policy
+    from codex_oauth.gate.prompt import Rendered
+    from codex_oauth.gate.request import Host
+    from codex_oauth.gate.situation import Situation
+    from codex_oauth.types import Reply
+
+__all__ = ("HookAnswer", "HookCall", "answer", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,91 @@ class HookAnswer:
     notes: tuple[str, ...] = ()
 
 
+class HookCall:
+    """One request of a host, in two steps with a question to the model between them. Neither raises anything: a
+    failure is an answer too, and never an allow.
+
+    Args:
+        payload: The host's JSON.
+        host: Whose it is.
+        settings: Where the policies and the metrics are.
+        policy_file: A policy file to use instead of the user's and the repository's.
+        on_failure: What becomes of a request that has no verdict, whatever the policy says; None for the policy's word.
+    """
+
+    def __init__(
+        self,
+        payload: bytes,
+        host: Host,
+        settings: Settings,
+        *,
+        policy_file: Path | None = None,
+        on_failure: OnFailure | None = None,
+    ) -> None:
+        self._payload = payload
+        self._host: Host = host
+        self._settings = settings
+        self._policy_file = policy_file
+        self._on_failure: OnFailure | None = on_failure
+        self._request: PermissionRequest | None = None
+        self._situation: Situation | None = None
+        self._rendered: Rendered | None = None
+        self.journal = Journal(settings.metrics, command="hook", host=host)
+
+    def question(self) -> Question | HookAnswer:
+        """What the model is asked; the answer itself where that needs no model, or where there is none."""
+        settings = self._settings
+        try:
+            self._request = self.journal.request = request = PermissionRequest.from_hook(self._payload, host=self._host)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the host gets an answer that is no allow
+            return self._without(error, "input", None)
+        try:
+            self._situation = situation = situation_of(request, settings, policy_file=self._policy_file)
+        except Exception as error:  # noqa: BLE001
+            name = failure_class(error)
+            return self._without(error, name, _users_word(name, request, settings))
+        self.journal.policy = policy = situation.policy
+        try:
+            self._rendered = self.journal.rendered = rendered = request_text(request, situation.context)
+            verdict = without_model(request, policy)
+            return question(request, policy, rendered) if verdict is None else self._with(verdict, request, situation)
+        except Exception as error:  # noqa: BLE001
+            return self.without(error)
+
+    def answer(self, reply: Reply[Any]) -> HookAnswer:
+        """The answer that the model's reply makes."""
+        try:
+            assert self._request is not None
+            assert self._situation is not None
+            assert self._rendered is not None
+            verdict = settled(reply, self._request, self._situation.policy, self._rendered)
+            return self._with(verdict, self._request, self._situation)
+        except Exception as error:  # noqa: BLE001
+            return self.without(error)
+
+    def without(self, error: Exception) -> HookAnswer:
+        """The answer where the model's reply did not come."""
+        name = failure_class(error)
+        situation = self._situation
+        if situation is None:
+            return self._without(error, name, None)
+        return self._without(error, name, situation.policy.on_failure.get(name), situation.notes)
+
+    def _with(self, verdict: Verdict, request: PermissionRequest, situation: Situation) -> HookAnswer:
+        denials = Denials(self._settings.state_dir / "gate" / "denials", request.session)
+        verdict = _escalated(verdict, request, denials)
+        self.journal.judged(verdict)
+        return HookAnswer(_rendered(verdict, request, situation.policy), notes=situation.notes)
+
+    def _without(
+        self, error: Exception, name: FailureClass, heard: OnFailure | None, notes: tuple[str, ...] = ()
+    ) -> HookAnswer:
+        ended = failed(error, name, self._on_failure or heard, notes)
+        behavior: Behavior = "deny" if ended.stdout else "ask"
+        self.journal.failed(error, Verdict(behavior=behavior, reason="", source="failure"))
+        return ended
+
+
 async def answer(
     payload: bytes,
     host: Host,
@@ -48,46 +141,25 @@ async def answer(
     policy_file: Path | None = None,
     on_failure: OnFailure | None = None,
 ) -> HookAnswer:
-    """Judge what a host's hook got on stdin.
-
-    It raises nothing but cancellation: a failure is an answer too, and never an allow.
-
-    Args:
-        payload: The host's JSON.
-        host: Whose it is.
-        codex: What makes the call.
-        policy_file: A policy file to use instead of the user's and the repository's.
-        on_failure: What becomes of a request that has no verdict, whatever the policy says; None for the policy's word.
-    """
-    journal = Journal(codex.settings.metrics, command="hook", host=host)
-
-    def without(
-        error: Exception, name: FailureClass, heard: OnFailure | None, notes: tuple[str, ...] = ()
-    ) -> HookAnswer:
-        ended = failed(error, name, on_failure or heard, notes)
-        behavior: Behavior = "deny" if ended.stdout else "ask"
-        journal.failed(error, Verdict(behavior=behavior, reason="", source="failure"))
-        return ended
-
+    """Judge what a host's hook got on stdin, with a client's call. Takes what `HookCall` takes, and raises nothing but
+    cancellation."""
+    call = HookCall(payload, host, codex.settings, policy_file=policy_file, on_failure=on_failure)
+    asked = call.question()
+    if isinstance(asked, HookAnswer):
+        return asked
     try:
-        journal.request = request = PermissionRequest.from_hook(payload, host=host)
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the host gets an answer that is no allow
-        return without(error, "input", None)
-    try:
-        situation = situation_of(request, codex.settings, policy_file=policy_file)
+        reply = await codex.complete(
+            asked.text,
+            instructions=asked.instructions,
+            output=REPLY_SCHEMA,
+            model=asked.model,
+            effort=asked.effort,
+            timeout=asked.timeout,
+            label=None,
+        )
     except Exception as error:  # noqa: BLE001
-        name = failure_class(error)
-        return without(error, name, _users_word(name, request, codex.settings))
-    journal.policy = policy = situation.policy
-    try:
-        journal.rendered = rendered = request_text(request, situation.context)
-        verdict = await judge(request, policy=policy, codex=codex, rendered=rendered)
-    except Exception as error:  # noqa: BLE001
-        name = failure_class(error)
-        return without(error, name, policy.on_failure.get(name), situation.notes)
-    verdict = _escalated(verdict, request, Denials(codex.settings.state_dir / "gate" / "denials", request.session))
-    journal.judged(verdict)
-    return HookAnswer(_rendered(verdict, request, policy), notes=situation.notes)
+        return call.without(error)
+    return call.answer(reply)
 
 
 def failed(

@@ -8,7 +8,7 @@ import pytest
 
 from codex_oauth.client import AsyncCodex
 from codex_oauth.gate import BUILTIN_POLICY, Behavior, PermissionRequest, Policy, Rule, classify
-from codex_oauth.gate.classifier import MAX_DENY_MESSAGE
+from codex_oauth.gate.settling import MAX_DENY_MESSAGE
 from codex_oauth.testing import LoopbackChatGPT
 from tests.gate.answers import answer
 
