@@ -9,8 +9,7 @@ with Codex() as codex:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # `typing` takes as long to import as a question to the warm service
 if TYPE_CHECKING:
     from codex_oauth.account import Login
     from codex_oauth.client import AsyncCodex

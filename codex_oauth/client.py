@@ -19,7 +19,7 @@ from codex_oauth.errors import CodexOAuthError, ConfigurationError
 from codex_oauth.events import Event, Observer
 from codex_oauth.images import data_url
 from codex_oauth.lease import Lease
-from codex_oauth.policy import Deadline
+from codex_oauth.policy import Deadline, Places, available_memory
 from codex_oauth.schema import OutputSpec, output_spec
 from codex_oauth.server_process import ServerProcess
 from codex_oauth.session import TurnRequest
@@ -50,7 +50,10 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
         async with AsyncCodex() as codex:
             reply = await codex.complete("Is 91 prime?", output={"type": "object", "properties": {…}})
 
-    Calls may be made from many tasks at once.
+    Calls may be made from many tasks at once. Calls that repeat their instructions, model and effort find a thread that
+    was started for them ahead: after the second such call, or two seconds after the first, codex opens the next one's
+    connection and sends the instructions, with `generate: false`, which asks the model for nothing. It is let go of
+    after 90 seconds.
 
     Args:
         home: Another place for the managed CODEX_HOME; by default `CODEX_OAUTH_HOME` or the user's state folder.
@@ -61,7 +64,8 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
             it uses it; a profile may be one with an API key, which is then billed.
         metrics: The metrics file, or False for none; by default `CODEX_OAUTH_METRICS` or the user's state folder.
         max_concurrency: Turns at once; by default 64 on a shared app-server (more than 195 requests in flight made it
-            refuse), and 8 where each call has its own, at some 100 MB each.
+            refuse), and 8 where each call has its own, at some 150 MB each. Fewer while the app-server refuses some, and
+            while there is no memory for another one (Linux).
         settings: All of the above but `max_concurrency`, from `codex_oauth.config.load_settings`.
 
     Raises:
@@ -90,17 +94,27 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
         )
         super().__init__(settings, ServerProcess(settings))
         self._max_concurrency = max_concurrency
-        # One for each event loop: a semaphore belongs to the loop that first waits for it.
-        self._limiter: RunVar[anyio.Semaphore] = RunVar("limiter")
+        # One for each event loop: what waits belongs to its loop.
+        self._limiter: RunVar[Places] = RunVar("limiter")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As its configuration: the copy has an app-server of its own, where it lands.
+        from codex_oauth.pickled import PickledSettings, landed
+
+        return landed, (type(self), PickledSettings.of(self._settings), self._max_concurrency)
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self, None]:
-        self._limiter.set(anyio.Semaphore(self._max_concurrency or 64))
+        self._limiter.set(Places(self._max_concurrency or 64))
         try:
             async with self._process.shared():
                 yield self
         finally:
-            self._limiter.set(anyio.Semaphore(self._max_concurrency or 8))
+            self._limiter.set(self._own_places())
+
+    def _own_places(self) -> Places:
+        """For calls that have an app-server each."""
+        return Places(self._max_concurrency or 8, memory=available_memory)
 
     # --- calls --------------------------------------------------------------------------------------------------
 
@@ -323,7 +337,7 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
 
         limiter = self._limiter.get(None)
         if limiter is None:
-            limiter = anyio.Semaphore(self._max_concurrency or 8)
+            limiter = self._own_places()
             self._limiter.set(limiter)
         lease = Lease(self._process, limiter, trace, spec)
         outcome, error = "cancelled", None

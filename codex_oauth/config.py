@@ -12,16 +12,19 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast, get_args
 
 from codex_oauth.errors import ConfigurationError
+from codex_oauth.thin.launch import child_environment
 
 __all__ = (
     "BILLING_VARIABLES",
     "DEFAULT_MODEL_PREFERENCE",
+    "DEFAULT_SERVICE_IDLE",
     "DEFAULT_TIMEOUT",
     "ExternalSource",
     "HostHomes",
+    "ServiceUse",
     "Settings",
     "child_environment",
     "environment",
@@ -32,25 +35,20 @@ __all__ = (
 DEFAULT_TIMEOUT: Final = 30.0
 """Seconds a call may take, from the first line of it to its return."""
 
+DEFAULT_SERVICE_IDLE: Final = 900.0
+"""Seconds without a call after which the warm service ends. It holds some 160 MB with its app-server, and a coding
+session asks far more often."""
+
+ServiceUse = Literal["off", "on-demand", "always"]
+"""Whether hooks and `classify` use the warm service: never; started by the first that finds none, until it is idle; or
+for as long as it is not stopped."""
+
 DEFAULT_MODEL_PREFERENCE: Final = ("*-luna", "*-mini")
 """Patterns for `model=None`, tried in order against the visible models: the small tier first, since short structured
 answers are what most calls ask for."""
 
 BILLING_VARIABLES: Final = ("CODEX_ACCESS_TOKEN", "CODEX_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL")
 """Variables that could make another wallet pay, or another host answer. The child never sees them."""
-
-_INHERITED: Final = frozenset(
-    {
-        *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP"),
-        *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
-        *("SSL_CERT_FILE", "SSL_CERT_DIR", "CODEX_CA_CERTIFICATE"),
-        *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "USERPROFILE", "USERNAME", "USERDOMAIN"),
-        *("APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "PROGRAMFILES", "HOMEDRIVE", "HOMEPATH", "NUMBER_OF_PROCESSORS"),
-        "PROCESSOR_ARCHITECTURE",
-    }
-)
-# An allow-list, since a deny-list would have to know every variable that a later codex reads: CODEX_ACCESS_TOKEN, for
-# one, silently replaces the sign-in.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +92,8 @@ class Settings:
         model_preference: Patterns, tried in order, against the visible models.
         effort: The reasoning effort that `effort=None` means; None for the lowest that the model lists.
         timeout: Seconds that `timeout=None` means.
+        service: Whether hooks and `classify` use the warm service.
+        service_idle: Seconds without a call after which it ends, where it is started on demand.
         config_file: The configuration file that was read; None if there was none.
         inherited: The environment that the child gets, already reduced to the allow-list.
         billing_variables: Names of variables that are set here and were withheld, because they could pay for a call.
@@ -111,6 +111,8 @@ class Settings:
     model_preference: tuple[str, ...] = DEFAULT_MODEL_PREFERENCE
     effort: str | None = None
     timeout: float = DEFAULT_TIMEOUT
+    service: ServiceUse = "on-demand"
+    service_idle: float = DEFAULT_SERVICE_IDLE
     config_file: Path | None = None
     inherited: Mapping[str, str] = field(repr=False, default_factory=dict[str, str])
     billing_variables: tuple[str, ...] = ()
@@ -145,19 +147,6 @@ def host_homes(environ: Mapping[str, str] | None = None) -> HostHomes:
 def environment() -> Mapping[str, str]:
     """The process's environment: the one place that touches it."""
     return os.environ
-
-
-def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The part of `environ` that an app-server may see: where programs, certificates and proxies are, and the locale.
-
-    CODEX_HOME is added by whoever starts the process. Everything else, every `*_API_KEY` first, stays out.
-    """
-    # Windows' names are case-insensitive, and os.environ there upper-cases them.
-    return {
-        name: value
-        for name, value in environ.items()
-        if name in _INHERITED or name.startswith("LC_") or (sys.platform == "win32" and name.upper() in _INHERITED)
-    }
 
 
 def load_settings(
@@ -230,6 +219,8 @@ def load_settings(
         model_preference=tuple(values.get("models", DEFAULT_MODEL_PREFERENCE)),
         effort=values.get("effort"),
         timeout=float(values.get("timeout", DEFAULT_TIMEOUT)),
+        service=_service(environ, values, config_file),
+        service_idle=float(values.get("service_idle", DEFAULT_SERVICE_IDLE)),
         config_file=config_file if values else None,
         inherited=child_environment(environ),
         billing_variables=tuple(
@@ -238,6 +229,15 @@ def load_settings(
             )
         ),
     )
+
+
+def _service(environ: Mapping[str, str], values: Mapping[str, Any], config_file: Path) -> ServiceUse:
+    named = environ.get("CODEX_OAUTH_SERVICE")
+    word = named or values.get("service", "on-demand")
+    if word not in _SERVICE:
+        place = "CODEX_OAUTH_SERVICE" if named else f"{config_file}: 'service'"
+        raise ConfigurationError(f"{place} must be one of {', '.join(_SERVICE)}")
+    return cast("ServiceUse", word)
 
 
 def _expanded(command: Sequence[str]) -> tuple[str, ...]:
@@ -283,9 +283,12 @@ _KINDS: Final[Mapping[str, type | tuple[type, ...]]] = {
     "models": list,
     "effort": str,
     "timeout": (int, float),
+    "service": str,
+    "service_idle": (int, float),
     "token_command": list,
 }
 
+_SERVICE: Final = get_args(ServiceUse)
 _PROFILE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LISTS: Final[Mapping[str, str]] = {
     "models": 'patterns such as "*-mini"',
@@ -345,4 +348,6 @@ def _read_config(path: Path, *, required: bool) -> dict[str, Any]:
         raise ConfigurationError(f"{path}: 'token_command' is empty; leave it out, or name {_LISTS['token_command']}")
     if not 0 < values.get("timeout", 1) <= 86_400:
         raise ConfigurationError(f"{path}: 'timeout' is in seconds, more than 0 and at most 86400")
+    if not 1 <= values.get("service_idle", 1) <= 604_800:
+        raise ConfigurationError(f"{path}: 'service_idle' is in seconds, at least 1 and at most 604800")
     return values

@@ -34,7 +34,7 @@ __all__ = (
 )
 
 PhaseName: TypeAlias = Literal[
-    "spawn", "initialize", "account", "thread", "first_event", "first_text", "completed", "total"
+    "queued", "spawn", "initialize", "account", "thread", "first_event", "first_text", "completed", "total"
 ]
 
 

@@ -6,11 +6,9 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
-import anyio
-
 from codex_oauth.errors import ReauthenticationRequired, ServerCrashedError
 from codex_oauth.models import choose_effort, choose_model
-from codex_oauth.policy import Concurrency, Retry, Runner, StructuredOutput
+from codex_oauth.policy import Concurrency, Places, Retry, Runner, StructuredOutput
 from codex_oauth.schema import OutputSpec
 from codex_oauth.server_process import ServerProcess
 from codex_oauth.session import Server, Session, TurnRequest, TurnResult, open_session
@@ -23,11 +21,9 @@ __all__ = ("Lease",)
 class Lease:
     """A `Runner` for one call: everything it starts for itself has ended when `run` returns."""
 
-    def __init__(
-        self, process: ServerProcess, limiter: anyio.Semaphore, trace: CallTrace, output: OutputSpec[Any]
-    ) -> None:
+    def __init__(self, process: ServerProcess, places: Places, trace: CallTrace, output: OutputSpec[Any]) -> None:
         self._process = process
-        self._limiter = limiter
+        self._places = places
         self._trace = trace
         self._output = output
 
@@ -39,12 +35,13 @@ class Lease:
             request = self._with_model(request, choose_model(home.models, request.model, preference))
         async with AsyncExitStack() as stack:
             first = request if home.models else None
-            server = await self._process.server(binary, first, self._output.preload)
+            server = await self._process.server(binary, first, self._output.preload, home)
             turns = _Turns(self._process, server, stack, self._trace)
             if not home.models:
                 session = await turns.session(request)
                 request = self._with_model(request, choose_model(await session.models(), request.model, preference))
-            chain: Runner = StructuredOutput(Concurrency(Retry(turns), self._limiter), self._output)
+            retry = Retry(turns, on_busy=self._places.refused)
+            chain: Runner = StructuredOutput(Concurrency(retry, self._places), self._output)
             return await chain.run(request)
 
     def _with_model(self, request: TurnRequest, model: Model) -> TurnRequest:

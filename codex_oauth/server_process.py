@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from typing import Final, cast
 
 import anyio
-import anyio.abc
-import anyio.lowlevel
 
-from codex_oauth.account import ExternalTokens, SignIn, fresh_sign_in, noted, read_sign_in, sign_in_command, wallet_of
+from codex_oauth.account import ExternalTokens, SignIn, noted, read_sign_in, sign_in_command, wallet_of
+from codex_oauth.account.seen import SeenSignIn
 from codex_oauth.config import Settings
-from codex_oauth.errors import ConfigurationError, ReauthenticationRequired, ServerCrashedError
+from codex_oauth.errors import ConfigurationError, ReauthenticationRequired
 from codex_oauth.events import Observer
-from codex_oauth.home import Home, foreign_home, prepare_home, ready_home, work_dir
-from codex_oauth.process import Binary, app_server_command, find_binary
+from codex_oauth.home import Home, HomeWatch, foreign_home, prepare_home, work_dir
+from codex_oauth.process import Binary, CommandSpec, app_server_command
+from codex_oauth.process.environment import served_environment
+from codex_oauth.process.locate import BinaryWatch
 from codex_oauth.session import Server, Session, TurnRequest, ignore, open_session
+from codex_oauth.shared_session import SharedSession
 from codex_oauth.types import Model
 
 __all__ = ("ServerProcess",)
@@ -28,6 +31,9 @@ _STORE_PATIENCE: Final = 3.0
 
 _LOOK_AGAIN: Final = 0.05
 
+_BASE_LASTS: Final = 10.0
+"""Seconds for which the command of a shared app-server holds; to work it out takes 0.1 ms."""
+
 
 class ServerProcess:
     """Makes app-servers on the settings' home, and keeps one while `shared` is entered."""
@@ -35,12 +41,13 @@ class ServerProcess:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._warned = settings.managed
-        self._tasks: anyio.abc.TaskGroup | None = None
-        self._session: Session | None = None
-        self._loop: object = None
+        self._binary = BinaryWatch(settings)
+        self._home = HomeWatch(settings)
+        self._seen = SeenSignIn(settings)
+        self._shared = SharedSession()
         self._sign_in: SignIn | None = None
-        self._session_account: str | None = None
-        self._starting = anyio.Lock()
+        self._made_of: object = None
+        self._base: tuple[Binary, Home | None, float, Server] | None = None
 
     @property
     def settings(self) -> Settings:
@@ -49,12 +56,8 @@ class ServerProcess:
 
     @property
     def is_shared(self) -> bool:
-        """Whether calls of this event loop share one app-server.
-
-        Those of another loop, such as a thread's that calls while the block is being left, have one each: what the
-        block holds belongs to its loop.
-        """
-        return self._tasks is not None and self._loop == anyio.lowlevel.current_token()
+        """Whether calls of this event loop share one app-server."""
+        return self._shared.is_open
 
     def warnings(self) -> tuple[str, ...]:
         """What a home of the user's own lacks: the first time it is asked, and nothing from then on.
@@ -68,28 +71,9 @@ class ServerProcess:
         _, lacks = foreign_home(self._settings.home)
         return lacks
 
-    @asynccontextmanager
-    async def shared(self) -> AsyncGenerator[None, None]:
+    def shared(self) -> AbstractAsyncContextManager[None]:
         """Within it, all calls are served by one app-server, which the first of them starts."""
-        if self._tasks is not None:
-            raise RuntimeError("this object is in use as a context manager already")
-        self._starting = anyio.Lock()  # of this event loop
-        self._loop = anyio.lowlevel.current_token()
-        failure: BaseException | None = None
-        try:
-            async with anyio.create_task_group() as tasks:
-                self._tasks = tasks
-                try:
-                    yield
-                finally:
-                    self._tasks = self._session = self._loop = None
-                    tasks.cancel_scope.cancel()
-        except BaseExceptionGroup as group:
-            # The task that keeps the session lets nothing out: the one in the group is the caller's own. It is raised
-            # outside, so that its cause and context stay what they were.
-            failure = group.exceptions[0]
-        if failure is not None:
-            raise failure
+        return self._shared.entered()
 
     async def ready(self) -> tuple[Binary, Home]:
         """The binary, and the home made ready for it.
@@ -104,7 +88,7 @@ class ServerProcess:
                 f"there is no profile {settings.profile!r}; codex-oauth login --profile {settings.profile} makes it, "
                 "and codex-oauth profiles lists those that there are"
             )
-        binary = find_binary(settings)
+        binary = self._binary.find()
         if not settings.managed:
             home, _ = foreign_home(settings.home)
             try:
@@ -113,11 +97,13 @@ class ServerProcess:
                 raise ConfigurationError(
                     f"{settings.state_dir}: cannot be written: {error.strerror}. XDG_STATE_HOME can name another place"
                 ) from error
+            self._made_of = binary
             return binary, home
-        home = ready_home(settings, binary)
+        home = self._home.ready(binary)
         if home is None:
             # A first start: half a second of other processes, or a wait for somebody else's.
             home = await self._prepare(binary)
+        self._made_of = binary, home
         return binary, home
 
     async def _prepare(self, binary: Binary) -> Home:
@@ -132,9 +118,19 @@ class ServerProcess:
             raise
 
     async def server(
-        self, binary: Binary, first: TurnRequest | None = None, meanwhile: Callable[[], None] | None = None
+        self,
+        binary: Binary,
+        first: TurnRequest | None = None,
+        meanwhile: Callable[[], None] | None = None,
+        home: Home | None = None,
     ) -> Server:
         """What to start for a call, once its token is good.
+
+        Args:
+            binary: The binary.
+            first: The call.
+            meanwhile: What is done while it starts.
+            home: The home, where it holds catalogues of single models.
 
         Raises:
             ReauthenticationRequired: The service has refused to refresh the sign-in.
@@ -151,17 +147,22 @@ class ServerProcess:
             tokens = ExternalTokens(settings.external)
             # Read before anything is started.
             await tokens.check()
-            server = self.sign_in_server(binary)
             # It refreshes nothing that a kill could lose, and waits ten seconds for a token that is not given any more.
-            command = replace(server.command, grace=1)
+            command = replace(self._command(binary, first, home), grace=1)
             return replace(
-                server, command=command, signed_in=True, ahead=True, tokens=tokens, first=first, meanwhile=meanwhile
+                self._server(command, binary),
+                signed_in=True,
+                ahead=True,
+                spares=self.is_shared,
+                tokens=tokens,
+                first=first,
+                meanwhile=meanwhile,
             )
-        server = self.sign_in_server(binary)
-        found = await fresh_sign_in(
-            settings, lambda found, inherit: self.sign_in_server(binary, found, inherit), server.sign_in
+        found = await self._seen.fresh(
+            lambda found, inherit: self.sign_in_server(binary, found, inherit), sign_in_command(settings, binary.path)
         )
         self._sign_in = found
+        server = self._served(binary, first, home)
         # With a key beside a plan, the app-server says who pays before anything is sent.
         ahead = self._counts(found) and found is not None and found.holds_key == (server.wallet == "apiKey")
         return replace(
@@ -170,7 +171,30 @@ class ServerProcess:
             made_for=found,
             first=first,
             ahead=ahead,
+            spares=self.is_shared,
             meanwhile=meanwhile,
+        )
+
+    def _served(self, binary: Binary, first: TurnRequest | None, home: Home | None) -> Server:
+        """What serves calls. Where they share one, it is the same for all that begin within seconds, of which the first
+        starts it at most."""
+        if not self.is_shared:
+            return self._server(self._command(binary, first, home), binary)
+        now = time.monotonic()
+        if self._base is None or self._base[:2] != (binary, home) or now - self._base[2] > _BASE_LASTS:
+            self._base = binary, home, now, self._server(self._command(binary, first, home), binary)
+        return self._base[3]
+
+    def _command(self, binary: Binary, first: TurnRequest | None, home: Home | None) -> CommandSpec:
+        """The process that serves calls. On a home of the user's own it is started as codex itself would be."""
+        settings = self._settings
+        inherited, catalogue = settings.inherited, None
+        if settings.managed:
+            inherited = served_environment(inherited, codex=binary.path, state_dir=settings.state_dir)
+            if first is not None and home is not None and not self.is_shared:
+                catalogue = home.catalogue_of(first.model)
+        return app_server_command(
+            codex=binary.path, home=settings.home, inherited=inherited, cwd=work_dir(settings), catalogue=catalogue
         )
 
     def sign_in_server(self, binary: Binary, sign_in: SignIn | None = None, inherit: tuple[int, ...] = ()) -> Server:
@@ -183,6 +207,10 @@ class ServerProcess:
             cwd=work_dir(settings),
             inherit=inherit,
         )
+        return self._server(command, binary, sign_in)
+
+    def _server(self, command: CommandSpec, binary: Binary, sign_in: SignIn | None = None) -> Server:
+        settings = self._settings
         return Server(
             command=command,
             sign_in=sign_in_command(settings, binary.path),
@@ -214,31 +242,11 @@ class ServerProcess:
 
     async def shared_session(self, server: Server, observer: Observer) -> tuple[Session, bool]:
         """The shared session, and whether it was there before; started if it is not, or no longer."""
-        async with self._starting:
-            if self._tasks is None:
-                raise ServerCrashedError("the client was closed while the call began")
-            if self._session is not None:
-                # What an app-server has in memory is not what pays once somebody else is signed in, or nobody.
-                if self._session.usable and self._account_id() == self._session_account:
-                    return self._session, True
-                self._session.retire()
-            self._session_account = self._account_id()
-            try:
-                session: Session = await self._tasks.start(self._keep, server, observer)
-            except RuntimeError as error:
-                # anyio's word for a task group that was left while the task began.
-                raise ServerCrashedError("the client was closed while the call began") from error
-            self._session = session
-            return session, False
+        return await self._shared.get(server, observer, account=self._account_id(), made_of=self._made_of)
 
     def _account_id(self) -> str | None:
         sign_in = self._sign_in
         return f"{sign_in.account_id} {sign_in.user_id}" if sign_in is not None else None
-
-    async def _keep(self, server: Server, observer: Observer, *, task_status: anyio.abc.TaskStatus[Session]) -> None:
-        async with open_session(server, observer) as session:
-            task_status.started(session)
-            await session.wait_ended()
 
     async def models(self) -> tuple[Model, ...]:
         """What `model/list` answers."""

@@ -69,6 +69,10 @@ class Codex:
         """What it works with."""
         return self._codex.settings
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        landed, (_, *configuration) = self._codex.__reduce__()
+        return landed, (type(self), *configuration)
+
     def __enter__(self) -> Self:
         if self._entered is not None:
             raise RuntimeError("this object is in use as a context manager already")

@@ -22,6 +22,7 @@ class CallTrace:
     """The record of one call. It begins when it is made.
 
     Attributes:
+        began: When it began, by `time.perf_counter()`.
         account: Who pays, once known.
         codex_version: The app-server's version, once known.
         effort: The effort asked for.
@@ -31,8 +32,8 @@ class CallTrace:
         repaired: Whether a repair was begun.
     """
 
-    def __init__(self, command: str, *, model_requested: str | None) -> None:
-        self._began = time.perf_counter()
+    def __init__(self, command: str, *, model_requested: str | None, began: float | None = None) -> None:
+        self.began = time.perf_counter() if began is None else began
         self._marks: dict[events.PhaseName, float] = {}
         self._command = command
         self._model_requested = model_requested
@@ -57,7 +58,8 @@ class CallTrace:
             case events.PhaseReached():
                 # The first time counts, but for the end, which a repair moves.
                 if event.phase == "completed" or event.phase not in self._marks:
-                    self._marks[event.phase] = (event.at - self._began) * 1000
+                    # A thread that was started ahead existed before the call.
+                    self._marks[event.phase] = max(0.0, (event.at - self.began) * 1000)
                 self.account = event.account or self.account
                 self.model = event.model or self.model
                 self.codex_version = event.codex_version or self.codex_version
@@ -76,7 +78,7 @@ class CallTrace:
 
     def timing(self) -> Timing:
         """The phases so far, with `total` at this moment."""
-        self._marks["total"] = (time.perf_counter() - self._began) * 1000
+        self._marks["total"] = (time.perf_counter() - self.began) * 1000
         return Timing(**self._marks)
 
     def succeeded(self, result: TurnResult) -> None:
@@ -102,7 +104,7 @@ class CallTrace:
                 model_requested=self._model_requested,
                 model=self.model,
                 effort=self.effort,
-                phases=Phases(**{phase.name: getattr(timing, phase.name) for phase in fields(Phases)}),
+                phases=Phases(**{phase.name: getattr(timing, phase.name) for phase in fields(Timing)}),
                 tokens=Tokens(**{kind.name: getattr(usage, kind.name) for kind in fields(Tokens)})
                 if counted
                 else Tokens(),

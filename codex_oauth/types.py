@@ -130,16 +130,18 @@ class Timing:
     A call on a process that was already running has no `spawn`, `initialize` or `account` of its own.
 
     Attributes:
+        queued: It had waited for a place among the calls that are made at once; None where there was one.
         spawn: The process was started.
         initialize: The app-server answered the handshake.
         account: It said who pays.
-        thread: The thread existed.
+        thread: The thread existed, and the turn began; 0 where it had been started ahead.
         first_event: The first notification about the turn arrived.
         first_text: The first piece of the reply's text arrived.
         completed: The (last) turn completed.
         total: The call returned.
     """
 
+    queued: float | None = None
     spawn: float | None = None
     initialize: float | None = None
     account: float | None = None
@@ -188,6 +190,8 @@ class Reply(Generic[T_co]):
         repaired: Whether the first reply did not fit and a second turn mended it.
         warm: Whether a process that was already running served the call.
         turn_id: The (last) turn's id.
+        codex_version: The version that the app-server gave for itself; None where it gave none.
+        began: When the call began, by this machine's `time.perf_counter()`: what `timing` counts from.
     """
 
     output: T_co = field(repr=False)
@@ -200,3 +204,5 @@ class Reply(Generic[T_co]):
     repaired: bool
     warm: bool
     turn_id: str
+    codex_version: str | None = None
+    began: float | None = field(default=None, repr=False, compare=False)

@@ -129,8 +129,30 @@ def _wait(chance: random.Random) -> float:
     return slow * math.exp(chance.gauss(math.log(1_250), 0.28))
 
 
+_STEPS: Final = (
+    *(("read", 12.0), ("policy", 4.0), ("asked", 3.0)),
+    *(("spawn", 2.0), ("initialize", 46.0), ("account", 5.0)),
+    ("thread", 7.0),
+)
+_COLD: Final = ("spawn", "initialize", "account")
+_GATES: Final = ("read", "policy", "asked")
+
+
+def _phases(total: float, chance: random.Random, *, gate: bool, warm: bool) -> Phases:
+    reached: dict[str, float] = {}
+    at = 0.0
+    for step, usual in _STEPS:
+        if (gate or step not in _GATES) and not (warm and step in _COLD):
+            reached[step] = at = at + usual * math.exp(chance.gauss(0, 0.3))
+    reached["first_event"] = at + 8
+    reached["first_text"] = at + 0.8 * (total - at)
+    reached["completed"] = max(total - chance.uniform(1, 4) - (0 if warm else 9), at)
+    return Phases(**reached, total=max(total, at))
+
+
 def _entry(time: datetime, command: str, wait: float, chance: random.Random, **more: Any) -> MetricsEntry:
     asked = more.get("outcome", "ok") == "ok" and wait > 10
+    warm = asked and chance.random() < 0.9
     used = Tokens(
         input=(size := chance.randrange(1_900, 3_400)),
         cached=chance.choice((0, 1_536, 1_536)) if size > 1_600 else 0,
@@ -143,11 +165,13 @@ def _entry(time: datetime, command: str, wait: float, chance: random.Random, **m
         outcome=more.pop("outcome", "ok"),
         model="gpt-6-luna" if asked else None,
         effort="low" if asked else None,
-        phases=Phases(total=max(wait, 1.0)),
+        phases=_phases(wait, chance, gate="gate" in more, warm=warm) if asked else Phases(total=max(wait, 1.0)),
         tokens=used if asked else Tokens(),
         account="chatgpt",
         plan="plus",
         codex_version="0.163.0",
+        warm=warm,
+        served="service" if warm and "gate" in more else "process",
         time=time.astimezone(UTC),
         **more,
     )

@@ -55,6 +55,8 @@ def environ(chatgpt: LoopbackChatGPT, prepared_state: Path, tmp_path: Path) -> d
         "XDG_STATE_HOME": str(prepared_state),
         "XDG_CONFIG_HOME": str(tmp_path / "config"),
         "CODEX_OAUTH_METRICS": str(tmp_path / "metrics.jsonl"),
+        # A service would outlive the test, and answer the next one. Its own tests switch it on.
+        "CODEX_OAUTH_SERVICE": "off",
     }
 
 

@@ -197,7 +197,7 @@ def eventually(holds: Callable[[], bool], timeout: float = 5.0) -> bool:
 _PROGRAM = r"""
 import itertools, json, os, signal, sys
 
-if REAL and sys.argv[1:] != ["app-server"]:
+if REAL and sys.argv[-1:] != ["app-server"]:
     os.execv(REAL, [REAL, *sys.argv[1:]])
 
 def number_myself():

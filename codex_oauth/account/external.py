@@ -52,8 +52,15 @@ class ExternalTokens:
 
         Raises:
             ConfigurationError, ReauthenticationRequired: As `current`.
+            ExternalTokenError: There is neither a token nor a command.
         """
         given = self._given()
+        if given is None and not self._source.command:
+            # A client that was pickled where there was one.
+            raise ExternalTokenError(
+                "this client is to use a token from outside, and there is none here: set CODEX_OAUTH_TOKEN or "
+                "CODEX_OAUTH_CREDENTIAL, or a token_command in the configuration"
+            )
         expires = claims_of(given["accessToken"]).get("exp") if given is not None else None
         # Not `>`: a NaN is no moment.
         if given is None or not isinstance(expires, int | float) or not expires <= time.time():

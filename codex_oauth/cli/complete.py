@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from codex_oauth.stream import ReplyStream
     from codex_oauth.types import Reply
 
-__all__ = ("command",)
+__all__ = ("command", "read_schema")
 
 
 @click.command("complete")
@@ -67,7 +67,7 @@ def command(
     text = _read_prompt(prompt)
     arguments: dict[str, Any] = {
         "instructions": instructions,
-        "output": _read_schema(schema) if schema is not None else None,
+        "output": read_schema(schema) if schema is not None else None,
         "images": images,
         "model": model,
         "effort": effort,
@@ -121,7 +121,12 @@ def _read_prompt(prompt: str | None) -> str:
         raise ConfigurationError(f"stdin is not UTF-8 (byte {error.start})") from None
 
 
-def _read_schema(path: Path) -> dict[str, Any]:
+def read_schema(path: Path) -> dict[str, Any]:
+    """The JSON Schema in a file.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or holds none.
+    """
     try:
         value = json.loads(path.read_bytes())
     except OSError as error:

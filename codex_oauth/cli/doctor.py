@@ -40,7 +40,7 @@ def command(as_json: bool, where: Where) -> None:
     try:
         codex = open_codex(where)
         with waiting("looking…"):
-            checks = [_python(), *_look(codex)]
+            checks = [_python(), *_look(codex, where)]
     except ConfigurationError as error:
         checks = [_python(), Check("configuration", "fail", error.message, None, error.exit_status), *_hooks_alone()]
     status = next((check.exit_status for check in checks if check.state == "fail"), 0)
@@ -86,8 +86,9 @@ def _hooks_alone() -> list[Check]:
         return []
 
 
-def _look(codex: AsyncCodex) -> list[Check]:
+def _look(codex: AsyncCodex, where: Where) -> list[Check]:
     from codex_oauth.cli.doctor_hooks import hook_checks
+    from codex_oauth.cli.doctor_speed import service_checks, speed_checks
 
     settings = codex.settings
     checks: list[Check] = []
@@ -101,7 +102,8 @@ def _look(codex: AsyncCodex) -> list[Check]:
             checks.append(_account(codex))
             judged = settings.home
             checks += _sign_ins(settings)
-    checks += [_environment(settings), _metrics(settings), *hook_checks(settings, judged=judged)]
+    checks += [_environment(settings), *service_checks(settings, where), _metrics(settings), *speed_checks(settings)]
+    checks += hook_checks(settings, judged=judged)
     return checks
 
 

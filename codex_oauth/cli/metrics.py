@@ -14,6 +14,7 @@ from codex_oauth.cli.output import folded, printable, say, styled, to_json
 from codex_oauth.config import load_settings
 from codex_oauth.errors import ConfigurationError
 from codex_oauth.metrics.report import Report, build
+from codex_oauth.metrics.spent import LOCAL, Spent
 from codex_oauth.metrics.words import count, percent, tokens, visible
 from codex_oauth.version import __version__
 
@@ -117,6 +118,11 @@ def _show(report: Report) -> None:
         rate = f"automation rate {percent(totals.automation_rate)}: {count(totals.automated)} of {count(judged)}"
         questions = f"; questions to the person, not counted: {count(totals.questions)}" if totals.questions else ""
         click.echo(f"\n{folded(f'{rate} allowed or denied without the person{questions}')}")
+        if totals.kept or totals.shared:
+            kept = f"decided by what the model had said shortly before: {count(totals.kept)}"
+            click.echo(
+                folded(f"{kept}; by the reply to another request with the same question: {count(totals.shared)}")
+            )
     else:
         click.echo(f"no permission requests in {'this day' if len(report.days) == 1 else 'these days'}")
     for heading, verdict in (("asked most", "ask"), ("denied most", "deny")):
@@ -135,10 +141,37 @@ def _show(report: Report) -> None:
         click.echo()
         heads = ("other calls", "all", "ok", "err", "cut off", "p50", "p95", "p99", "in", "out")
         _table(heads, [_call_row(name, call) for name, call in report.sorted_calls()])
+    if spent := report.sorted_spent():
+        click.echo()
+        _time(spent)
     if totals.calls or report.calls:
-        click.echo("\np50, p95, p99: milliseconds, nearest-rank; in, out: tokens")
+        local = "; local: all but the model's turn" if spent else ""
+        click.echo(f"\n{folded(f'p50, p95, p99: milliseconds, nearest-rank; in, out: tokens{local}')}")
     if report.skipped:
         say(f"codex-oauth: lines that are no entries and were left out: {count(report.skipped)}")
+
+
+def _time(found: Sequence[tuple[str, bool, Spent]]) -> None:
+    """Where the time went: local and the model's; then the local steps, of hosts' requests if there were any."""
+    rows: list[tuple[str, ...]] = []
+    for kind, warm, spent in found:
+        times = (_milliseconds(value) for part in (spent.local, spent.model) for value in spent.percentiles(part))
+        name = f"{'requests' if kind == 'requests' else 'other calls'}, {'warm' if warm else 'cold'}"
+        rows.append((name, _short(spent.calls), *times, percent(spent.share)))
+    _table(("where the time went", "all", "local p50", "p95", "model p50", "p95", "local"), rows)
+    same = {"warm" if warm else "cold": spent.steps for kind, warm, spent in found if kind == found[0][0]}
+    steps = [
+        (words, *(_milliseconds(at) for steps in same.values() for at in Spent.percentiles(steps.get(step, []))))
+        for step, words in LOCAL.items()
+        if any(step in steps for steps in same.values())
+    ]
+    if steps:
+        click.echo()
+        _table(("local steps", *(head for name in same for head in (f"{name} p50", "p95"))), steps)
+
+
+def _milliseconds(value: float | None) -> str:
+    return "-" if value is None else _short(round(value))
 
 
 def _tally_row(name: str, tally: Tally) -> tuple[str, ...]:
@@ -152,7 +185,7 @@ def _call_row(name: str, call: Call) -> tuple[str, ...]:
 
 
 def _measures(call: Call) -> tuple[str, ...]:
-    waits = ("-" if wait is None else _short(round(wait)) for wait in map(call.percentile, (50, 95, 99)))
+    waits = map(_milliseconds, map(call.percentile, (50, 95, 99)))
     return (*waits, tokens(call.input), tokens(call.output))
 
 

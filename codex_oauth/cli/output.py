@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import re
 import shutil
 import sys
 import textwrap
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from codex_oauth.config import environment
-from codex_oauth.errors import CodexOAuthError, OutputValidationError, ProcessError, UsageLimitError
+from codex_oauth.explaining import explain, json_line, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,14 +21,6 @@ if TYPE_CHECKING:
 __all__ = ("Waiting", "call", "console", "explain", "folded", "printable", "say", "styled", "to_json", "waiting")
 
 T = TypeVar("T")
-
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def printable(text: str) -> str:
-    """Text of foreign origin, fit for a terminal: without control characters, which could rewrite what is on the
-    screen."""
-    return _CONTROL.sub("�", text)
 
 
 def folded(text: str, indent: int = 0) -> str:
@@ -47,8 +37,7 @@ def folded(text: str, indent: int = 0) -> str:
 
 def to_json(value: Any) -> None:
     """Print one JSON value on stdout, with control characters of every kind escaped."""
-    text = json.dumps(value, ensure_ascii=False)
-    click.echo(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+    click.echo(json_line(value))
 
 
 def styled(text: str, colour: str, *, bold: bool = False) -> str:
@@ -67,23 +56,6 @@ def console() -> Console:
 
     # Through a pipe, a row is a line: whoever reads it there may be a program.
     return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-
-
-def explain(error: CodexOAuthError) -> str:
-    """An error as lines for stderr: what happened, what is known about it, and never content."""
-    lines = [f"codex-oauth: {printable(error.message)}"]
-    if isinstance(error, UsageLimitError) and error.resets_at is not None:
-        from datetime import datetime
-
-        when = datetime.fromtimestamp(error.resets_at).astimezone()
-        lines.append(f"  the limit lifts at {when:%Y-%m-%d %H:%M %Z}")
-    if isinstance(error, OutputValidationError) and len(error.errors) > 1:  # the message has the first one
-        lines += [f"  {printable(line)}" for line in error.errors]
-    if isinstance(error, ProcessError) and error.stderr_tail:
-        from codex_oauth.redaction import cleaned
-
-        lines += [f"  codex: {printable(cleaned(line))}" for line in error.stderr_tail.strip().splitlines()[-3:]]
-    return "\n".join(lines)
 
 
 class Waiting:

@@ -18,6 +18,7 @@ __all__ = ("cli", "run")
 _INTERRUPTED: Final = 130
 
 _COMMANDS: Final = {
+    "batch": "Ask many things of a file, and go on where it was stopped.",
     "classify": "Judge a permission request: allow, deny or ask.",
     "complete": "Ask the model once.",
     "completion": "Print the shell's completion script.",
@@ -32,6 +33,8 @@ _COMMANDS: Final = {
     "metrics": "Show what was judged and asked, and what it took.",
     "models": "List the models, and the one that would be used.",
     "profiles": "List the accounts that have a home here.",
+    "serve": "Be the warm service, in the foreground.",
+    "service": "Start, stop and look at the warm service.",
     "status": "Say who would pay, and from which home.",
     "uninstall": "Take the hook out of a coding agent's settings.",
 }

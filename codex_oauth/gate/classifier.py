@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 from codex_oauth.client import AsyncCodex
 from codex_oauth.errors import CodexOAuthError, ConfigurationError
 from codex_oauth.gate.context import Context
+from codex_oauth.gate.hook import ask
 from codex_oauth.gate.journal import Journal
 from codex_oauth.gate.policy import Policy
 from codex_oauth.gate.policy.builtin import BUILTIN_POLICY
 from codex_oauth.gate.prompt import Rendered, request_text
 from codex_oauth.gate.request import PermissionRequest
-from codex_oauth.gate.settling import question, settled, without_model
-from codex_oauth.gate.verdict import REPLY_SCHEMA, Verdict
+from codex_oauth.gate.settling import Question, question, settled, without_model
+from codex_oauth.gate.verdict import Verdict
+
+if TYPE_CHECKING:
+    from codex_oauth.gate.flights import Flights
 
 __all__ = ("classify", "judge")
 
@@ -27,6 +32,7 @@ async def classify(
     model: str | None = None,
     effort: str | None = None,
     timeout: float | None = None,
+    flights: Flights | None = None,
 ) -> Verdict:
     """Judge a request by a policy.
 
@@ -38,6 +44,7 @@ async def classify(
         model: A model's id; None for the policy's, or the small tier.
         effort: A reasoning effort; None for the policy's, or the model's lowest.
         timeout: Seconds; None for the policy's, or the configured ones.
+        flights: The calls that are shared by those who ask the same at the same moment; None to share none.
 
     Raises:
         CodexOAuthError: There is no verdict. What follows from that is the caller's to say, and is never an allow.
@@ -50,13 +57,26 @@ async def classify(
     rendered = request_text(request, context)
     journal = Journal(codex.settings.metrics, command="classify", host=request.host)
     journal.request, journal.policy, journal.rendered = request, policy, rendered
-    try:
-        verdict = await judge(
-            request, policy=policy, codex=codex, rendered=rendered, model=model, effort=effort, timeout=timeout
-        )
-    except CodexOAuthError as error:
-        journal.failed(error)
-        raise
+    verdict = without_model(request, policy)
+    if verdict is None:
+        asked = _named(question(request, policy, rendered), model, effort, timeout)
+        kept = None
+        if policy.cache:
+            from codex_oauth.gate.cache import kept_word
+
+            kept = kept_word(asked, request, policy, rendered, context or Context(), codex.settings)
+            verdict = kept.verdict(request, policy, rendered) if kept else None
+        journal.reached("asked")
+        if verdict is None:
+            try:
+                reply, shared = await ask(asked, codex, flights)
+            except CodexOAuthError as error:
+                journal.failed(error)
+                raise
+            journal.called = reply.began
+            verdict = replace(settled(reply, request, policy, rendered), shared=shared)
+            if kept is not None and not shared:
+                kept.keep(reply, verdict)
     journal.judged(verdict)
     return verdict
 
@@ -72,7 +92,7 @@ async def judge(
     effort: str | None = None,
     timeout: float | None = None,
 ) -> Verdict:
-    """What `classify` does, without an entry in the metrics.
+    """What `classify` does, without an entry in the metrics, and without what the model said a short time ago.
 
     Args:
         request: What is asked for.
@@ -91,14 +111,9 @@ async def judge(
     if verdict is not None:
         return verdict
     rendered = rendered or request_text(request, context)
-    asked = question(request, policy, rendered)
-    reply = await codex.complete(
-        asked.text,
-        instructions=asked.instructions,
-        output=REPLY_SCHEMA,
-        model=model or asked.model,
-        effort=effort or asked.effort,
-        timeout=timeout or asked.timeout,
-        label=None,
-    )
+    reply, _ = await ask(_named(question(request, policy, rendered), model, effort, timeout), codex)
     return settled(reply, request, policy, rendered)
+
+
+def _named(asked: Question, model: str | None, effort: str | None, timeout: float | None) -> Question:
+    return replace(asked, model=model or asked.model, effort=effort or asked.effort, timeout=timeout or asked.timeout)

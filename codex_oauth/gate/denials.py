@@ -6,7 +6,6 @@ moment need no lock, and a process that is killed leaves nothing half-done.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import time
@@ -40,7 +39,7 @@ class Denials:
     def __init__(self, folder: Path, session: str | None) -> None:
         self._folder = folder
         # The name is the host's: it may be anything, and is nobody's business in a folder's listing.
-        self._file = folder / hashlib.sha256(session.encode("utf-8", "replace")).hexdigest()[:32] if session else None
+        self._file = folder / _name(session) if session else None
 
     def too_many(self) -> str | None:
         """Why the next denial is the person's to decide; None while it is not."""
@@ -89,3 +88,9 @@ class Denials:
             with suppress(OSError):
                 if entry.lstat().st_mtime < before:
                     entry.unlink()
+
+
+def _name(session: str) -> str:
+    import hashlib  # two milliseconds that nothing else needs before the model has answered
+
+    return hashlib.sha256(session.encode("utf-8", "replace")).hexdigest()[:32]

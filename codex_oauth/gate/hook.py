@@ -20,17 +20,21 @@ from codex_oauth.gate.situation import situation_of
 from codex_oauth.gate.verdict import REPLY_SCHEMA, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from pathlib import Path
 
     from codex_oauth.client import AsyncCodex
     from codex_oauth.config import Settings
+    from codex_oauth.gate.cache import KeptWord
+    from codex_oauth.gate.flights import Flights
     from codex_oauth.gate.policy import Behavior, FailureClass, OnFailure, Policy
     from codex_oauth.gate.prompt import Rendered
     from codex_oauth.gate.request import Host
     from codex_oauth.gate.situation import Situation
+    from codex_oauth.metrics import Served
     from codex_oauth.types import Reply
 
-__all__ = ("HookAnswer", "HookCall", "answer", "failed")
+__all__ = ("HookAnswer", "HookCall", "answer", "ask", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class HookCall:
         settings: Where the policies and the metrics are.
         policy_file: A policy file to use instead of the user's and the repository's.
         on_failure: What becomes of a request that has no verdict, whatever the policy says; None for the policy's word.
+        served: Who makes the call, for the metrics: the process that was asked, or the warm service.
+        began: When the request began, by `time.perf_counter()`, such as where the host's hook was started; now if None.
     """
 
     def __init__(
@@ -68,6 +74,8 @@ class HookCall:
         *,
         policy_file: Path | None = None,
         on_failure: OnFailure | None = None,
+        served: Served = "process",
+        began: float | None = None,
     ) -> None:
         self._payload = payload
         self._host: Host = host
@@ -77,7 +85,8 @@ class HookCall:
         self._request: PermissionRequest | None = None
         self._situation: Situation | None = None
         self._rendered: Rendered | None = None
-        self.journal = Journal(settings.metrics, command="hook", host=host)
+        self._kept: KeptWord | None = None
+        self.journal = Journal(settings.metrics, command="hook", host=host, served=served, began=began)
 
     def question(self) -> Question | HookAnswer:
         """What the model is asked; the answer itself where that needs no model, or where there is none."""
@@ -86,26 +95,47 @@ class HookCall:
             self._request = self.journal.request = request = PermissionRequest.from_hook(self._payload, host=self._host)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the host gets an answer that is no allow
             return self._without(error, "input", None)
+        self.journal.reached("read")
         try:
             self._situation = situation = situation_of(request, settings, policy_file=self._policy_file)
         except Exception as error:  # noqa: BLE001
             name = failure_class(error)
             return self._without(error, name, _users_word(name, request, settings))
         self.journal.policy = policy = situation.policy
+        self.journal.reached("policy")
         try:
             self._rendered = self.journal.rendered = rendered = request_text(request, situation.context)
             verdict = without_model(request, policy)
-            return question(request, policy, rendered) if verdict is None else self._with(verdict, request, situation)
+            if verdict is not None:
+                return self._with(verdict, request, situation)
+            asked = question(request, policy, rendered)
+            if policy.cache:
+                from codex_oauth.gate.cache import kept_word
+
+                self._kept = kept_word(asked, request, policy, rendered, situation.context, settings)
+                verdict = self._kept.verdict(request, policy, rendered) if self._kept else None
+            self.journal.reached("asked")
+            return asked if verdict is None else self._with(verdict, request, situation)
         except Exception as error:  # noqa: BLE001
             return self.without(error)
 
-    def answer(self, reply: Reply[Any]) -> HookAnswer:
-        """The answer that the model's reply makes."""
+    def answer(self, reply: Reply[Any], *, shared: bool = False) -> HookAnswer:
+        """The answer that the model's reply makes.
+
+        Args:
+            reply: The reply.
+            shared: Whether it is that of a call which somebody else had begun with the same question.
+        """
         try:
             assert self._request is not None
             assert self._situation is not None
             assert self._rendered is not None
+            self.journal.called = reply.began
             verdict = settled(reply, self._request, self._situation.policy, self._rendered)
+            if shared:
+                verdict = replace(verdict, shared=True)
+            elif self._kept is not None:
+                self._kept.keep(reply, verdict)
             return self._with(verdict, self._request, self._situation)
         except Exception as error:  # noqa: BLE001
             return self.without(error)
@@ -140,26 +170,59 @@ async def answer(
     *,
     policy_file: Path | None = None,
     on_failure: OnFailure | None = None,
+    served: Served = "process",
+    began: float | None = None,
+    flights: Flights | None = None,
 ) -> HookAnswer:
-    """Judge what a host's hook got on stdin, with a client's call. Takes what `HookCall` takes, and raises nothing but
-    cancellation."""
-    call = HookCall(payload, host, codex.settings, policy_file=policy_file, on_failure=on_failure)
+    """Judge what a host's hook got on stdin, with a client's call. Raises nothing but cancellation.
+
+    Args:
+        payload: As for `HookCall`, like the others.
+        host: As for `HookCall`.
+        codex: What makes the call.
+        policy_file: As for `HookCall`.
+        on_failure: As for `HookCall`.
+        served: As for `HookCall`.
+        began: As for `HookCall`.
+        flights: The calls that are shared by those who ask the same at the same moment; None to share none.
+    """
+    call = HookCall(
+        payload, host, codex.settings, policy_file=policy_file, on_failure=on_failure, served=served, began=began
+    )
     asked = call.question()
     if isinstance(asked, HookAnswer):
         return asked
     try:
-        reply = await codex.complete(
+        reply, shared = await ask(asked, codex, flights)
+    except Exception as error:  # noqa: BLE001
+        return call.without(error)
+    return call.answer(reply, shared=shared)
+
+
+async def ask(asked: Question, codex: AsyncCodex, flights: Flights | None = None) -> tuple[Reply[Any], bool]:
+    """The model's reply to a question, and whether it is that of a call which somebody else had begun.
+
+    Raises:
+        CodexOAuthError: There is none.
+    """
+
+    def make(timeout: float | None) -> Awaitable[Reply[Any]]:
+        return codex.complete(
             asked.text,
             instructions=asked.instructions,
             output=REPLY_SCHEMA,
             model=asked.model,
             effort=asked.effort,
-            timeout=asked.timeout,
+            timeout=timeout,
             label=None,
         )
-    except Exception as error:  # noqa: BLE001
-        return call.without(error)
-    return call.answer(reply)
+
+    if flights is None:
+        return await make(asked.timeout), False
+    from codex_oauth.gate.flights import flight_key
+
+    settings = codex.settings
+    return await flights.fly(flight_key(asked, settings), make, timeout=asked.timeout or settings.timeout)
 
 
 def failed(

@@ -90,6 +90,8 @@ def _settled(reply: Reply[Any], policy: Policy, rendered: Rendered) -> Verdict:
         account=reply.account,
         repaired=reply.repaired,
         timing=reply.timing,
+        warm=reply.warm,
+        codex_version=reply.codex_version,
     )
 
     def contradicted(why: str) -> Verdict:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from codex_oauth.gate.policy import Behavior
-from codex_oauth.types import Account, Timing, Usage
+
+if TYPE_CHECKING:
+    from codex_oauth.types import Account, Timing, Usage
 
 __all__ = ("REPLY_SCHEMA", "Source", "Verdict")
 
@@ -35,6 +37,13 @@ REPLY_SCHEMA: Final[dict[str, Any]] = {
 }
 
 
+def _no_tokens() -> Usage:
+    # Nothing needs these types before the model has answered.
+    from codex_oauth.types import Usage
+
+    return Usage()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What a request may do.
@@ -56,6 +65,10 @@ class Verdict:
         account: Who paid.
         repaired: Whether the first reply did not fit.
         timing: The call's phases; None where there was no call.
+        warm: Whether a process that was already running served the call.
+        cached: Whether it is the word that the model gave to the same request a short time ago.
+        shared: Whether the call was one that somebody else had begun with the same question.
+        codex_version: The version of the codex that was asked, where it is known.
     """
 
     behavior: Behavior
@@ -66,10 +79,14 @@ class Verdict:
     model: str | None = None
     effort: str | None = None
     latency_ms: float = 0.0
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = field(default_factory=_no_tokens)
     account: Account | None = None
     repaired: bool = False
     timing: Timing | None = field(default=None, repr=False, compare=False)
+    warm: bool = field(default=False, repr=False, compare=False)
+    cached: bool = False
+    shared: bool = field(default=False, repr=False, compare=False)
+    codex_version: str | None = field(default=None, repr=False, compare=False)
 
     @property
     def forced(self) -> bool:

@@ -1,7 +1,7 @@
 """The managed CODEX_HOME: written for one binary, made ready once, and only looked at from then on.
 
-A normal call reads the stamp and compares four `stat` results with it; no process runs and nothing is parsed but the
-stamp.
+A normal call reads the stamp and compares some `stat` results with it; no process runs and nothing is parsed but the
+stamp, and that once in a process as long as it stays what it was.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from codex_oauth.config import Settings
 from codex_oauth.errors import CodexOAuthError, ConfigurationError, UnsupportedCodexError
+from codex_oauth.home.catalogues import FOLDER, single_catalogues
 from codex_oauth.home.profile import (
     PROFILE_REVISION,
     features_to_disable,
@@ -28,10 +29,11 @@ from codex_oauth.home.profile import (
 from codex_oauth.process.locate import Binary, check_version, run_codex
 from codex_oauth.types import Model
 
-__all__ = ("Home", "prepare_home", "ready_home", "work_dir")
+__all__ = ("Home", "HomeWatch", "prepare_home", "ready_home", "work_dir")
 
 _STAMP: Final = "codex-oauth.json"
 _FIRST_AGENTS_TABLE: Final = (0, 169, 0)
+_FILES: Final = ("config.toml", "models.json")
 _LOCK_TIMEOUT: Final = 60.0
 """Seconds to wait for another process's first start, which takes about half a second."""
 
@@ -45,12 +47,57 @@ class Home:
         managed: Whether this package wrote it.
         version: The binary's version.
         models: What `model/list` answers there; empty for a home of the user's own, where the server is asked.
+        files: What this package wrote, by its name in the home, and the state that it left it in.
+        catalogues: The names of those that are the catalogue of a single model, by the model.
     """
 
     path: Path
     managed: bool
     version: str | None
     models: tuple[Model, ...]
+    files: Mapping[str, list[int]] = field(default_factory=dict[str, list[int]], repr=False)
+    catalogues: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+
+    def catalogue_of(self, model: str | None) -> Path | None:
+        """A catalogue of this model alone; None where there is none, or not any more as it was written."""
+        name = self.catalogues.get(model or "")
+        try:
+            if name is None or _fingerprint(self.path / name) != self.files.get(name):
+                return None
+        except OSError:
+            return None
+        return self.path / name
+
+
+class HomeWatch:
+    """A home that is looked at again and again: its stamp is parsed when something has changed.
+
+    Args:
+        settings: Where the home is.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._work = work_dir(settings)
+        self._paths = [str(settings.home / name) for name in (_STAMP, *_FILES)]
+        self._seen: tuple[Binary, list[tuple[int, int, int, int]]] | None = None
+        self._home: Home | None = None
+
+    def ready(self, binary: Binary) -> Home | None:
+        """What `ready_home` says."""
+        try:
+            now = (binary, [_state(path) for path in self._paths])
+        except OSError:
+            now = None
+        if self._home is None or now is None or now != self._seen or not self._work.is_dir():
+            # Looked at before it is parsed: what changes meanwhile is parsed again.
+            self._home, self._seen = ready_home(self._settings, binary), now
+        return self._home
+
+
+def _state(path: str) -> tuple[int, int, int, int]:
+    stat = os.stat(path)
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def work_dir(settings: Settings) -> Path:
@@ -68,12 +115,20 @@ def ready_home(settings: Settings, binary: Binary) -> Home | None:
         if stamp["home"] != str(settings.home):
             return None
         # Somebody else's edit to these files would undo the isolation, so it counts as not ready.
-        if stamp["files"] != _fingerprints(settings.home):
+        files, catalogues = stamp["files"], stamp["catalogues"]
+        if files != _fingerprints(settings.home, (*_FILES, *catalogues.values())):
             return None
         if not work_dir(settings).is_dir():
             return None
         models = tuple(_model(model) for model in stamp["models"])
-        return Home(path=settings.home, managed=True, version=stamp["version"], models=models)
+        return Home(
+            path=settings.home,
+            managed=True,
+            version=stamp["version"],
+            models=models,
+            files=files,
+            catalogues=catalogues,
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
@@ -174,17 +229,32 @@ def _write(settings: Settings, binary: Binary, given_up: Callable[[], bool]) -> 
             raise _with_hint(error, home) from error
     _keep_no_logs(home)
     models = visible_models(catalogue)
+    catalogues = _write_catalogues(home, catalogue)
+    files = _fingerprints(home, (*_FILES, *catalogues.values()))
     stamp: dict[str, Any] = {
         "profile": PROFILE_REVISION,
         "binary": _identity(binary),
         "home": str(home),
         "version": version,
-        "files": _fingerprints(home),
+        "files": files,
+        "catalogues": catalogues,
         "models": [asdict(model) for model in models],
     }
     # Last: a home without a stamp is not ready, whatever else a crash left in it.
     _replace(home / _STAMP, json.dumps(stamp))
-    return Home(path=home, managed=True, version=version, models=models)
+    return Home(path=home, managed=True, version=version, models=models, files=files, catalogues=catalogues)
+
+
+def _write_catalogues(home: Path, catalogue: dict[str, Any]) -> dict[str, str]:
+    (home / FOLDER).mkdir(mode=0o700, exist_ok=True)
+    written: dict[str, str] = {}
+    for model, name, content in single_catalogues(catalogue):
+        _replace(home / name, json.dumps(content, separators=(",", ":")))
+        written[model] = name.as_posix()
+    for old in (home / FOLDER).glob("*.json"):
+        if f"{FOLDER}/{old.name}" not in written.values():
+            old.unlink()
+    return written
 
 
 @contextmanager
@@ -240,10 +310,14 @@ def _identity(binary: Binary) -> dict[str, Any]:
     return {"path": str(binary.path), "size": binary.size, "mtime_ns": binary.mtime_ns}
 
 
-def _fingerprints(home: Path) -> dict[str, list[int]]:
+def _fingerprints(home: Path, names: Iterable[str]) -> dict[str, list[int]]:
+    return {name: _fingerprint(home / name) for name in names}
+
+
+def _fingerprint(path: Path) -> list[int]:
     # The change time too: an editor may put the size and the modification time back as they were.
-    stats = {name: (home / name).stat() for name in ("config.toml", "models.json")}
-    return {name: [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns] for name, stat in stats.items()}
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
 
 
 def _replace(path: Path, text: str) -> None:

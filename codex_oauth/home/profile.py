@@ -16,7 +16,7 @@ from codex_oauth.types import Model
 
 __all__ = ("PROFILE_REVISION", "features_to_disable", "hermetic_catalogue", "render_config", "visible_models")
 
-PROFILE_REVISION: Final = 1
+PROFILE_REVISION: Final = 2
 """Raised whenever a home written before must be written anew."""
 
 _KEPT_FEATURES: Final = frozenset({"enable_request_compression", "system_proxy_fallback"})

@@ -16,6 +16,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 
 from codex_oauth.errors import (
     CodexOAuthError,
@@ -37,6 +38,8 @@ R = TypeVar("R")
 REQUEST_TIMEOUT: Final = 60.0
 """Seconds that any one request may take if its caller set no tighter deadline. The slowest that was measured,
 `thread/start` with an unreachable catalogue host, took 6 s."""
+
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 _OVERLOADED: Final = -32001
 _METHOD_NOT_FOUND: Final = -32601
@@ -67,15 +70,22 @@ class PendingResponse(Generic[R]):
         request_id: int,
         method: Method[Any, R],
         unwanted: Callable[[Mapping[str, Any]], None] | None,
+        on_result: Callable[[Mapping[str, Any]], None] | None,
     ) -> None:
         self._dispatcher = dispatcher
         self._id = request_id
         self._method = method
         self._unwanted = unwanted
+        self._on_result = on_result
         self._abandoned = False
         self._arrived = anyio.Event()
         self._message: Mapping[str, Any] | None = None
         self._error: CodexOAuthError | None = None
+
+    @property
+    def arrived(self) -> bool:
+        """Whether `result` would not wait."""
+        return self._message is not None or self._error is not None
 
     def settle(self, message: Mapping[str, Any]) -> None:
         """The response is here."""
@@ -83,6 +93,8 @@ class PendingResponse(Generic[R]):
         self._arrived.set()
         if self._abandoned:
             self.abandon()
+        elif self._on_result is not None and (result := as_object(message.get("result"))) is not None:
+            self._on_result(result)
 
     def abandon(self) -> None:
         """Nobody will ask for the result."""
@@ -106,8 +118,11 @@ class PendingResponse(Generic[R]):
             ServerCrashedError: The connection ended first.
         """
         try:
-            with anyio.fail_after(timeout):
-                await self._arrived.wait()
+            if self.arrived:
+                await anyio.lowlevel.checkpoint_if_cancelled()
+            else:
+                with anyio.fail_after(timeout):
+                    await self._arrived.wait()
         except TimeoutError as error:
             self.abandon()
             raise ProtocolError(f"{self._method.name}: no response within {timeout:g} s") from error
@@ -169,6 +184,7 @@ class Dispatcher:
         params: P,
         *,
         unwanted: Callable[[Mapping[str, Any]], None] | None = None,
+        on_result: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> PendingResponse[R]:
         """Send a request without waiting for its response, so that several can be under way.
 
@@ -176,6 +192,8 @@ class Dispatcher:
             method: The request.
             params: What it is sent with.
             unwanted: Given the result if it comes when nobody waits for it any more.
+            on_result: Given the result as soon as it comes, in the read loop, its shape not yet checked. It must not
+                block.
 
         Raises:
             ServerCrashedError: The connection has ended.
@@ -183,7 +201,7 @@ class Dispatcher:
         if self._closed is not None:
             raise self._closed
         request_id = next(self._ids)
-        pending = PendingResponse(self, request_id, method, unwanted)
+        pending = PendingResponse(self, request_id, method, unwanted, on_result)
         self._pending[request_id] = pending
         self._queue({"id": request_id, "method": method.name, "params": params})
         return pending
@@ -232,14 +250,18 @@ class Dispatcher:
         # One task writes: a caller that is cancelled in the middle of its line would break the stream for all the
         # others. ensure_ascii stays on: a lone surrogate in a prompt then travels as its escape and cannot break the
         # encoding.
-        self._outgoing.append(json.dumps(message, separators=(",", ":")).encode())
+        self._outgoing.append(_encode(message).encode())
         self._wake.set()
 
     async def _write(self) -> None:
         while True:
             while self._outgoing:
+                # What has gathered goes out together: each write wakes the other side, and calls that begin together
+                # would wait for one after the other.
+                lines = list(self._outgoing)
+                self._outgoing.clear()
                 try:
-                    await self._transport.send(self._outgoing.popleft())
+                    await self._transport.send(*lines)
                 except BrokenPipeError:
                     # The read loop sees the end and tells everybody.
                     return

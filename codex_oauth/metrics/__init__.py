@@ -5,7 +5,7 @@ Only the gate's lines say what was asked for, without its secrets.
 
 from __future__ import annotations
 
-from codex_oauth.metrics.entry import GateFields, MetricsEntry, Outcome, Phases, Tokens
+from codex_oauth.metrics.entry import GateFields, MetricsEntry, Outcome, Phases, Served, Tokens
 from codex_oauth.metrics.writer import LIMIT, append, read, scan
 
-__all__ = ("LIMIT", "GateFields", "MetricsEntry", "Outcome", "Phases", "Tokens", "append", "read", "scan")
+__all__ = ("LIMIT", "GateFields", "MetricsEntry", "Outcome", "Phases", "Served", "Tokens", "append", "read", "scan")

@@ -12,9 +12,10 @@ from typing import Any, Final, Literal, TypeAlias
 
 from codex_oauth.metrics.bounds import bounded, ends, name
 
-__all__ = ("MAX_LINE", "GateFields", "MetricsEntry", "Outcome", "Phases", "Tokens")
+__all__ = ("MAX_LINE", "GateFields", "MetricsEntry", "Outcome", "Phases", "Served", "Tokens")
 
 Outcome: TypeAlias = Literal["ok", "error", "cancelled"]
+Served: TypeAlias = Literal["process", "service"]
 
 MAX_LINE: Final = 16 * 1024
 """Bytes of a line, its end among them."""
@@ -44,8 +45,22 @@ _INPUT_SIZES: Final = ((2_000, 50), (500, 20), (100, 8))
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Phases:
-    """When each phase was reached, in milliseconds since the call began; None for what was not."""
+    """When each phase was reached, in milliseconds since the call began; None for what was not.
 
+    Only a permission request has the first three, and it began as early as its process can tell.
+
+    Attributes:
+        read: The host's request was read.
+        policy: The policies and what is known besides the request were read.
+        asked: It was clear what the model is to be asked.
+
+    The others are a `Timing`'s attributes.
+    """
+
+    read: float | None = None
+    policy: float | None = None
+    asked: float | None = None
+    queued: float | None = None
     spawn: float | None = None
     initialize: float | None = None
     account: float | None = None
@@ -143,6 +158,10 @@ class MetricsEntry:
         repaired: Whether the reply needed a repair turn.
         warm: Whether the app-server was already running.
         retries: How often the call was tried again.
+        served: Who made the call: `process`, the one that was asked; `service`, the warm service.
+        cached: Whether no call was made, since the same request had a verdict a short time ago.
+        shared: Whether the call was one that somebody else had begun with the same question. Its tokens are on that
+            one's line.
         gate: What was judged, where it was a permission request; None for any other call.
         time: When the call ended; now, if not given.
     """
@@ -162,6 +181,9 @@ class MetricsEntry:
     repaired: bool = False
     warm: bool = False
     retries: int = 0
+    served: Served = "process"
+    cached: bool = False
+    shared: bool = False
     gate: GateFields | None = None
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
 

@@ -22,7 +22,7 @@ VERDICTS: Final[Mapping[str, str]] = {
 _LONGEST_NAME: Final = 80
 
 
-def card(heading: str, words: str, content: str, *, under: str = "", details: str = "") -> str:
+def card(heading: str, words: str, content: str, *, under: str = "", details: str = "", wide: bool = False) -> str:
     """A part of the page.
 
     Args:
@@ -31,11 +31,13 @@ def card(heading: str, words: str, content: str, *, under: str = "", details: st
         content: A plot, a table, or a sentence.
         under: A plot's legend.
         details: What is folded away.
+        wide: Whether it is as wide as the page.
     """
+    kind = ' class="wide"' if wide else ""
     if content.startswith("<svg"):
         caption = f"<figcaption>{under}</figcaption>" if under else ""
         content = f"<figure>{content}{caption}</figure>"
-    return f'<section>\n<h2>{heading}</h2>\n<p class="say">{words}</p>\n{content}{details}\n</section>\n'
+    return f'<section{kind}>\n<h2>{heading}</h2>\n<p class="say">{words}</p>\n{content}{details}\n</section>\n'
 
 
 def nothing(words: str) -> str:

@@ -88,12 +88,13 @@ def _body(report: Report) -> str:
         sections.latency(report, series),
         sections.tokens_used(series),
     )
+    time = sections.time_spent(report)
     asked, denied = lists.commands(report, "ask"), lists.commands(report, "deny")
     commands = asked + denied + lists.not_judged(report)
     rest = lists.rules(report) + lists.tools(report) + lists.errors(report) + others
     # The lists have lengths of their own, so each column of them is stacked for itself.
     return (
-        f'{sections.headline(report)}<div class="cards">{"".join(plots)}'
+        f'{sections.headline(report)}<div class="cards">{"".join(plots)}{time}'
         f'<div class="stack">{commands}</div><div class="stack">{rest}</div></div>'
     )
 
@@ -103,6 +104,9 @@ def _fine_print(report: Report) -> str:
     if questions := report.totals.questions:
         what = "question to you is" if questions == 1 else "questions to you are"
         notes.append(f"{count(questions)} {what} among the asked, but not in the automation rate or the latency.")
+    if kept := report.totals.kept:
+        what = "request was" if kept == 1 else "requests were"
+        notes.append(f"{count(kept)} {what} decided by what the model had said shortly before, and not in the latency.")
     if report.skipped:
         what = (
             "line of the file is no entry and was"

@@ -6,12 +6,12 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, tzinfo
 from typing import Any, Final, Literal, TypeAlias, cast
 
 from codex_oauth.metrics.bounds import bounded
-from codex_oauth.metrics.entry import UNKNOWN
+from codex_oauth.metrics.entry import UNKNOWN, Phases
 
 __all__ = ("GateRecord", "Record", "Verdict", "asked_for", "record")
 
@@ -24,6 +24,7 @@ _JUDGED: Final = frozenset({"model", "uncertain", "nobody"})
 _LARGEST: Final = 2**53
 """What is no longer exact in JSON was not counted by this package."""
 
+_PHASES: Final = tuple(phase.name for phase in fields(Phases))
 _TARGETS: Final = ("file_path", "notebook_path", "path", "pattern", "glob", "url", "query")
 _WORDS_OF_ITS_OWN: Final = frozenset({"description", "justification"})
 """What the agent says about a call, each time in other words."""
@@ -55,7 +56,7 @@ class GateRecord:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A line. Its time is in the zone that the report is made for; `total` is in milliseconds."""
+    """A line. Its time is in the zone that the report is made for; `total` and `phases` are in milliseconds."""
 
     time: datetime
     command: str
@@ -65,6 +66,11 @@ class Record:
     tokens: tuple[int, int, int, int]
     """Input, cached of it, output, reasoning of it."""
     gate: GateRecord | None
+    phases: Mapping[str, float]
+    warm: bool = False
+    service: bool = False
+    cached: bool = False
+    shared: bool = False
 
     @property
     def failed(self) -> bool:
@@ -76,6 +82,12 @@ class Record:
     def is_request(self) -> bool:
         """Whether a host asked for it. What somebody had judged by hand is a call like any other."""
         return self.gate is not None and self.command == "hook"
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether all of its phases count from the same moment. In earlier versions' permission requests, all but
+        `total` counted from the beginning of the call within it."""
+        return self.gate is None or "asked" in self.phases
 
 
 def record(line: Mapping[str, Any], zone: tzinfo | None = None) -> Record | None:
@@ -96,17 +108,28 @@ def record(line: Mapping[str, Any], zone: tzinfo | None = None) -> Record | None
         return None
     if not isinstance(command, str) or outcome not in ("ok", "error", "cancelled"):
         return None
-    phases, tokens = line.get("phases"), line.get("tokens")
+    reached, tokens = line.get("phases"), line.get("tokens")
+    phases = _phases(cast("dict[str, Any]", reached)) if isinstance(reached, dict) else {}
     error = line.get("error")
     return Record(
         time,
         command,
         cast("str", outcome),
         error if isinstance(error, str) else None,
-        _milliseconds(cast("dict[str, Any]", phases).get("total")) if isinstance(phases, dict) else None,
+        phases.get("total"),
         _tokens(cast("dict[str, Any]", tokens)) if isinstance(tokens, dict) else (0, 0, 0, 0),
         gate,
+        phases,
+        line.get("warm") is True,
+        line.get("served") == "service",
+        line.get("cached") is True,
+        line.get("shared") is True,
     )
+
+
+def _phases(reached: Mapping[str, Any]) -> dict[str, float]:
+    found = {name: _milliseconds(reached.get(name)) for name in _PHASES}
+    return {name: at for name, at in found.items() if at is not None}
 
 
 def _gate(value: object) -> GateRecord | None:

@@ -6,13 +6,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, Final, Literal, TypeAlias
 
 from codex_oauth.metrics.not_judged import REMEDIES, NotJudged, reason
 from codex_oauth.metrics.records import Record, asked_for, record
+from codex_oauth.metrics.spent import Spent
 from codex_oauth.metrics.tally import Call, Command, Tally
 
-__all__ = ("Report", "build")
+__all__ = ("Kind", "Report", "build")
+
+Kind: TypeAlias = Literal["requests", "calls"]
+
+_KINDS: Final[tuple[Kind, ...]] = ("requests", "calls")
 
 
 @dataclass(slots=True)
@@ -30,6 +35,8 @@ class Report:
         tools: The same for each tool.
         rules: How many of each verdict rested on a rule; under None, those that rested on none.
         calls: The calls that no host asked for, by command; with `classify`, what was judged by hand.
+        spent: Where the time of those went whose turn was completed: of a host's requests and of other calls, each on
+            an app-server that was running already, and on one of its own.
         errors: How often each error ended a request of the gate; `other_errors`, another call.
         top: How many commands the lists of the JSON have.
         host: The one host whose requests are counted; None for all, and for other calls as well.
@@ -48,6 +55,7 @@ class Report:
     tools: dict[str, Tally] = field(default_factory=dict[str, Tally])
     rules: dict[str | None, Counter[str]] = field(default_factory=dict[str | None, Counter[str]])
     calls: dict[str, Call] = field(default_factory=dict[str, Call])
+    spent: dict[tuple[Kind, bool], Spent] = field(default_factory=dict[tuple[Kind, bool], Spent])
     errors: Counter[str] = field(default_factory=Counter[str])
     other_errors: Counter[str] = field(default_factory=Counter[str])
     _commands: dict[tuple[str, str, str], Command] = field(default_factory=dict[tuple[str, str, str], Command])
@@ -61,6 +69,9 @@ class Report:
         self.first = min(self.first or entry.time, entry.time)
         self.last = max(self.last or entry.time, entry.time)
         gate = entry.gate
+        if not entry.failed:
+            kind: Kind = "requests" if entry.is_request else "calls"
+            self.spent.setdefault((kind, entry.warm), Spent()).add(entry.phases, whole=entry.has_steps)
         if gate is None or not entry.is_request:
             self.calls.setdefault(entry.command, Call()).add(entry)
             if entry.failed:
@@ -120,6 +131,11 @@ class Report:
         """The calls that no host asked for, the most frequent command first."""
         return sorted(self.calls.items(), key=lambda item: (-item[1].calls, item[0]))
 
+    def sorted_spent(self) -> list[tuple[Kind, bool, Spent]]:
+        """Where the time went: requests before other calls, warm before cold; none that was not measured."""
+        order: tuple[tuple[Kind, bool], ...] = tuple((kind, warm) for kind in _KINDS for warm in (True, False))
+        return [(*key, self.spent[key]) for key in order if key in self.spent and self.spent[key].calls]
+
     def to_json(self) -> dict[str, Any]:
         """All of it, as `metrics --json` prints it; `schemas/metrics-report.schema.json` describes it."""
         return {
@@ -139,6 +155,7 @@ class Report:
             "rules": [
                 {"rule": rule, "count": counts.total(), **_verdicts(counts)} for rule, counts in self.sorted_rules()
             ],
+            "time": [{"kind": kind, "warm": warm, **spent.to_json()} for kind, warm, spent in self.sorted_spent()],
             "top_asked": [command.to_json() for command in self.commands("ask")],
             "top_denied": [command.to_json() for command in self.commands("deny")],
             "not_judged": [command.to_json() for command in self.not_judged()],

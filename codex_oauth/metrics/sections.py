@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from codex_oauth.metrics import markup
 from codex_oauth.metrics.charts import Bar, Point, histogram, line, stacked, strip, swatch
 from codex_oauth.metrics.report import Report
 from codex_oauth.metrics.series import Series
+from codex_oauth.metrics.spent import LOCAL, Spent
 from codex_oauth.metrics.tally import PERCENTILES
 from codex_oauth.metrics.words import count, percent, span, tokens
 
-__all__ = ("automation", "headline", "latency", "tokens_used", "verdicts")
+__all__ = ("automation", "headline", "latency", "time_spent", "tokens_used", "verdicts")
 
 _TOKENS: Final = {"cached": "input, from the cache", "fresh": "input, new", "out": "output"}
+
+_TIMES: Final = {
+    "before": "up to the question",
+    "opening": "up to the turn",
+    "turn": "the model's turn",
+    "after": "after it",
+}
 
 
 def headline(report: Report) -> str:
@@ -100,6 +109,42 @@ def latency(report: Report, series: Series) -> str:
     rows = [(moment.name, *map(span, map(moment.tally.percentile, PERCENTILES))) for moment in series.moments]
     heads = (series.unit, *(f"p{number}" for number in PERCENTILES))
     return markup.card("Latency", words, plot, details=markup.numbers(heads, rows))
+
+
+def time_spent(report: Report) -> str:
+    """The model's time and the local time, on an app-server that was running and on one that had to be started."""
+    words = "The model's turn, and everything around it, which is local"
+    found = {_called(kind, warm): spent for kind, warm, spent in report.sorted_spent()}
+    if not found:
+        return markup.card("Where the time went", words, markup.nothing("None of the calls was measured."), wide=True)
+    means = {name: spent.means() for name, spent in found.items()}
+    longest = max(sum(parts.values()) for parts in means.values())
+    rows: list[str] = []
+    for name, spent in found.items():
+        parts = [(kind, means[name].get(kind, 0.0)) for kind in _TIMES]
+        local, model = spent.percentiles(spent.local)[0], spent.percentiles(spent.model)[0]
+        said = f"{span(local)} local, {span(model)} the model's; {percent(spent.share)} of all of it was local"
+        rest = ("hit", longest - sum(part for _, part in parts))
+        bar = strip([*parts, rest], name=f"{name}: {said}") if longest else ""
+        rows.append(f'<div class="call"><p><b>{name}</b> <span class="soft">{count(spent.calls)}</span></p>')
+        rows.append(f'{bar}<p class="soft">{said}</p></div>')
+    legend = markup.legend(_TIMES)
+    content = f'<div class="calls">{"".join(rows)}</div>{legend}'
+    return markup.card("Where the time went", words, content, details=_steps(found), wide=True)
+
+
+def _called(kind: str, warm: bool) -> str:
+    return f"{'Requests' if kind == 'requests' else 'Other calls'}, {'warm' if warm else 'cold'}"
+
+
+def _steps(found: Mapping[str, Spent]) -> str:
+    heads = ["local step", *(f"{name}, {what}" for name in found for what in ("p50", "p95"))]
+    rows = [
+        (words, *(span(value) for spent in found.values() for value in spent.percentiles(spent.steps.get(step, []))))
+        for step, words in LOCAL.items()
+        if any(step in spent.steps for spent in found.values())
+    ]
+    return markup.numbers(heads, rows)
 
 
 def tokens_used(series: Series) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Self
 
 from codex_oauth.metrics.records import Record
+from codex_oauth.metrics.spent import nearest_rank
 
 __all__ = ("PERCENTILES", "Call", "Command", "Tally")
 
@@ -39,8 +39,9 @@ class Call:
         self._pay(entry)
 
     def _time(self, entry: Record) -> None:
-        # A failure's time is that of a deadline, or next to none: nobody waited so long for a verdict.
-        if entry.total is not None and not entry.failed:
+        # A failure's time is that of a deadline, or next to none: nobody waited so long for a verdict. What was kept
+        # took no model's time either.
+        if entry.total is not None and not entry.failed and not entry.cached:
             self.latencies.append(entry.total)
 
     def _pay(self, entry: Record) -> None:
@@ -58,7 +59,7 @@ class Call:
         is one that was measured. None where none was."""
         # Sorted in place: the next percentile finds it sorted.
         self.latencies.sort()
-        return self.latencies[math.ceil(percent / 100 * len(self.latencies)) - 1] if self.latencies else None
+        return nearest_rank(self.latencies, percent)
 
     def measures(self) -> dict[str, Any]:
         """The members `latency_ms` and `tokens` of the JSON."""
@@ -85,6 +86,8 @@ class Tally(Call):
         forced: How many verdicts were another than the model's own word.
         errors: How many failed, whatever the policy made of it.
         automated: How many of those that are no questions the policy allowed or denied; failures are not among them.
+        kept: How many were decided by what the model had said of the same request a short time ago.
+        shared: How many had their reply from a call that somebody else had begun with the same question.
     """
 
     allow: int = 0
@@ -94,6 +97,8 @@ class Tally(Call):
     questions: int = 0
     forced: int = 0
     automated: int = 0
+    kept: int = 0
+    shared: int = 0
 
     def add(self, entry: Record) -> None:
         """Count one more."""
@@ -113,6 +118,8 @@ class Tally(Call):
             self.questions += 1
             return
         self.automated += gate.is_automated
+        self.kept += entry.cached
+        self.shared += entry.shared
         self._time(entry)
 
     @property
@@ -135,6 +142,8 @@ class Tally(Call):
             "questions": self.questions,
             "forced": self.forced,
             "errors": self.errors,
+            "cached": self.kept,
+            "shared": self.shared,
             "automation_rate": None if rate is None else round(rate, 4),
             **self.measures(),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -25,11 +26,13 @@ class Retry:
     Args:
         inner: The runner.
         attempts: How often it may run in all.
+        on_busy: Told each time that the app-server has too much to do.
     """
 
-    def __init__(self, inner: Runner, attempts: int = 3) -> None:
+    def __init__(self, inner: Runner, attempts: int = 3, *, on_busy: Callable[[], None] | None = None) -> None:
         self._inner = inner
         self._attempts = attempts
+        self._on_busy = on_busy
 
     async def run(self, request: TurnRequest) -> TurnResult:
         """Run until it has begun."""
@@ -49,6 +52,8 @@ class Retry:
             try:
                 return await self._inner.run(replace(request, observer=observe))
             except CodexOAuthError as error:
+                if self._on_busy is not None and isinstance(error, ServerBusyError):
+                    self._on_busy()
                 if attempt >= self._attempts or not _never_began(error, begun=begun):
                     raise
                 delay = min(_LONGEST_DELAY, _FIRST_DELAY * 4 ** (attempt - 1)) * random.uniform(0.5, 1.0)

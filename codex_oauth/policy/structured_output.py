@@ -11,12 +11,17 @@ from codex_oauth.policy.runner import Runner
 from codex_oauth.schema import OutputSpec
 from codex_oauth.session import TurnRequest, TurnResult
 
-__all__ = ("StructuredOutput",)
+__all__ = ("StructuredOutput", "repair_text")
 
 _REPAIR: Final = """\
 Your last message does not fit the required output:
 {errors}
 Answer the same request again. Give only the corrected JSON value."""
+
+
+def repair_text(error: OutputValidationError) -> str:
+    """What the model is told of a reply that does not fit."""
+    return _REPAIR.format(errors="\n".join(f"- {line}" for line in error.errors))
 
 
 class StructuredOutput:
@@ -43,6 +48,6 @@ class StructuredOutput:
             return replace(first, value=self._output.parse(first.text))
         except OutputValidationError as error:
             request.observer(RepairStarted(error.errors))
-            repair = _REPAIR.format(errors="\n".join(f"- {line}" for line in error.errors))
+            repair = repair_text(error)
         second = await self._inner.run(replace(request, text=repair, images=(), thread=first.thread))
         return replace(second, value=self._output.parse(second.text), usage=first.usage + second.usage, repaired=True)

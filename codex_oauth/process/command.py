@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,9 +32,30 @@ class CommandSpec:
 
 
 def app_server_command(
-    *, codex: Path, home: Path, inherited: Mapping[str, str], cwd: Path, inherit: tuple[int, ...] = ()
+    *,
+    codex: Path,
+    home: Path,
+    inherited: Mapping[str, str],
+    cwd: Path,
+    inherit: tuple[int, ...] = (),
+    catalogue: Path | None = None,
 ) -> CommandSpec:
-    """The command for `codex app-server` on a home."""
+    """The command for `codex app-server` on a home.
+
+    Args:
+        codex: The program.
+        home: Its CODEX_HOME.
+        inherited: The rest of its environment.
+        cwd: The folder it runs in.
+        inherit: Descriptors that it keeps open.
+        catalogue: A catalogue in place of the one that the home's configuration names.
+    """
+    # A JSON string is a TOML one, but for what TOML does not know; such a path is left to the configuration.
+    named = "" if catalogue is None else json.dumps(str(catalogue), ensure_ascii=False)
+    overrides = ("-c", f"model_catalog_json={named}") if named and named.isprintable() else ()
     return CommandSpec(
-        argv=(str(codex), "app-server"), env={**inherited, "CODEX_HOME": str(home)}, cwd=cwd, inherit=inherit
+        argv=(str(codex), *overrides, "app-server"),
+        env={**inherited, "CODEX_HOME": str(home)},
+        cwd=cwd,
+        inherit=inherit,
     )

@@ -7,7 +7,7 @@ import re
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,7 @@ from typing import Final
 from codex_oauth.config import Settings
 from codex_oauth.errors import CodexNotFoundError, UnsupportedCodexError
 
-__all__ = ("MINIMUM_VERSION", "Binary", "check_version", "find_binary", "run_codex")
+__all__ = ("MINIMUM_VERSION", "Binary", "BinaryWatch", "check_version", "find_binary", "run_codex")
 
 MINIMUM_VERSION: Final = (0, 159, 0)
 """The first version whose hermetic turn was measured to carry no tool of its own (0.156 still lists its skills)."""
@@ -33,12 +33,43 @@ class Binary:
         size: In bytes.
         mtime_ns: When it was last changed.
         source: `option`, `bundled` or `PATH`.
+        named: Where it was found, which may be a link.
     """
 
     path: Path
     size: int
     mtime_ns: int
     source: str
+    named: Path | None = field(default=None, compare=False, repr=False)
+
+
+class BinaryWatch:
+    """The binary to use, looked for again when the file that was found has changed.
+
+    Args:
+        settings: What names it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._binary: Binary | None = None
+        self._state: tuple[int, ...] | None = None
+
+    def find(self) -> Binary:
+        """What `find_binary` finds, and raises."""
+        if self._binary is None or self._state is None or _state(self._binary) != self._state:
+            self._binary = find_binary(self._settings)
+            self._state = _state(self._binary)
+        return self._binary
+
+
+def _state(binary: Binary) -> tuple[int, ...] | None:
+    # Of what a link leads to: an upgrade moves it.
+    try:
+        stat = os.stat(binary.named or binary.path)
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def find_binary(settings: Settings) -> Binary:
@@ -81,7 +112,7 @@ def _binary(path: Path, source: str) -> Binary:
         raise CodexNotFoundError(f"{path}: {error.strerror}; no codex binary there") from error
     if not real.is_file() or not os.access(real, os.X_OK):
         raise CodexNotFoundError(f"{path}: not an executable file; no codex binary there")
-    return Binary(path=real, size=stat.st_size, mtime_ns=stat.st_mtime_ns, source=source)
+    return Binary(path=real, size=stat.st_size, mtime_ns=stat.st_mtime_ns, source=source, named=path)
 
 
 def run_codex(

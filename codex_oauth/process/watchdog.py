@@ -14,22 +14,14 @@ import subprocess
 import sys
 from typing import Final
 
+from codex_oauth.thin.child import WATCHDOG
+
 __all__ = ("KILL_GRACE", "Watchdog", "reap", "reap_later")
 
 KILL_GRACE: Final = 12
 """Seconds between asking a child to end and killing it. A kill in the middle of a token refresh loses the rotated
 token and with it the sign-in, so a child gets the time that a slow refresh request may take; it ends in some 20 ms
 otherwise."""
-
-_SCRIPT: Final = """
-read -r _
-n=0
-while kill -s 0 -- "-$1" 2>/dev/null && [ "$n" -lt "$2" ]; do sleep 1; n=$((n+1)); done
-kill -s TERM -- "-$1" 2>/dev/null && sleep 1
-kill -s KILL -- "-$1" 2>/dev/null
-"""
-# `-s`, since dash takes `--` after nothing else.
-
 
 _unreaped: Final[list[subprocess.Popen[bytes]]] = []
 # Processes that end after whoever started them stopped waiting. The list is looked at whenever a new one starts, so
@@ -54,7 +46,7 @@ class Watchdog:
         reader, self._writer = os.pipe()
         try:
             self._shell = subprocess.Popen(
-                ["/bin/sh", "-c", _SCRIPT, "codex-oauth-watchdog", str(pgid), str(grace)],
+                ["/bin/sh", "-c", WATCHDOG, "codex-oauth-watchdog", str(pgid), str(grace)],
                 stdin=reader,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

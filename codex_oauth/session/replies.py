@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from codex_oauth.jsonrpc import unknown_method
-
-__all__ = ("decline",)
+__all__ = ("decline", "refusal_of")
 
 _REFUSALS: Final[Mapping[str, Mapping[str, Any]]] = {
     "item/commandExecution/requestApproval": {"decision": "decline"},
@@ -24,13 +22,20 @@ _REFUSALS: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 
 
+def refusal_of(method: str) -> Mapping[str, Any] | None:
+    """The form of refusal that a server request has; None for one that has none, or is not known."""
+    return _REFUSALS.get(method)
+
+
 async def decline(method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG001
     """Refuse a server request.
 
     Raises:
         RpcError: The request has no form of refusal, or is not known; it is answered with an error.
     """
-    refusal = _REFUSALS.get(method)
+    refusal = refusal_of(method)
     if refusal is None:
+        from codex_oauth.jsonrpc import unknown_method
+
         raise unknown_method(method)
     return refusal

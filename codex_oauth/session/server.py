@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from codex_oauth.process import CommandSpec
+from codex_oauth.session.params import PROVIDER, thread_start
 from codex_oauth.session.request import TurnRequest
+from codex_oauth.thin.greeting import CLIENT_NAME, SILENCED
+from codex_oauth.version import __version__
 
 if TYPE_CHECKING:
-    from codex_oauth.protocol import ChatgptAuthTokensRefreshResponse, ThreadStartParams
+    from codex_oauth.process import CommandSpec
+    from codex_oauth.protocol import ChatgptAuthTokensRefreshResponse, InitializeParams, ThreadStartParams
 
-__all__ = ("PROVIDER", "Server", "TokenSource", "thread_params")
-
-PROVIDER: Final = "openai"
-"""The built-in provider: the only one that a ChatGPT plan pays for."""
+__all__ = ("PROVIDER", "Server", "TokenSource", "initialize_params", "thread_params")
 
 
 class TokenSource(Protocol):
@@ -40,6 +40,7 @@ class Server:
         sign_in: The command that signs in on its home, for error messages.
         signed_in: Whether the home holds a sign-in of the wanted kind.
         ahead: Whether it holds nothing else, so that a thread can be asked for before the account is known.
+        spares: Whether it serves many calls, so that threads may be started before they are wanted; only with `ahead`.
         wallet: The kind of account that may pay: a ChatGPT plan, or the API key of a profile of its own.
         auth_file: The home's sign-in, which codex rewrites with every refresh.
         made_for: The sign-in that the home held when this was made, for whoever made it.
@@ -52,6 +53,7 @@ class Server:
     sign_in: str
     signed_in: bool
     ahead: bool = False
+    spares: bool = False
     wallet: Literal["chatgpt", "apiKey"] = "chatgpt"
     auth_file: Path | None = None
     made_for: object = field(default=None, repr=False)
@@ -60,27 +62,16 @@ class Server:
     meanwhile: Callable[[], None] | None = None
 
 
+def initialize_params() -> InitializeParams:
+    """What an app-server is greeted with."""
+    return {
+        "clientInfo": {"name": CLIENT_NAME, "title": "codex_oauth", "version": __version__},
+        "capabilities": {"experimentalApi": True, "optOutNotificationMethods": list(SILENCED)},
+    }
+
+
 def thread_params(server: Server, request: TurnRequest) -> ThreadStartParams:
     """What `thread/start` is sent with for a turn."""
-    params: ThreadStartParams = {
-        # Empty, not absent: absent means codex's own prompt of 21,769 characters, empty means no message at all.
-        "baseInstructions": request.instructions or "",
-        # A workspace may prescribe some for all its members, past the home's own configuration.
-        "developerInstructions": "",
-        "cwd": str(server.command.cwd),
-        # A home of the user's own may name a provider that another wallet pays for.
-        "modelProvider": PROVIDER,
-        # No environment: nothing that a tool could run in, and no text about one.
-        "environments": [],
-        # Nothing about it is written to disk.
-        "ephemeral": True,
-        "approvalPolicy": "never",
-        "sandbox": "read-only",
-    }
-    if request.model is not None:
-        params["model"] = request.model
-    if request.effort is not None:
-        # `turn/start` names it too, and decides. Here it makes the thread's prewarmed request equal to the turn's,
-        # which then sends only what is new.
-        params["config"] = {"model_reasoning_effort": request.effort}
-    return params
+    return thread_start(
+        cwd=str(server.command.cwd), instructions=request.instructions, model=request.model, effort=request.effort
+    )

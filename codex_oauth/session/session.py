@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import anyio
@@ -12,7 +13,7 @@ import anyio.abc
 import anyio.lowlevel
 
 from codex_oauth import errors
-from codex_oauth.errors import CodexOAuthError, RpcError
+from codex_oauth.errors import CodexOAuthError, ProtocolError, RpcError, ServerBusyError
 from codex_oauth.events import Observer, PhaseReached
 from codex_oauth.jsonrpc import Dispatcher, PendingResponse, crashed
 from codex_oauth.process import Child, spawn
@@ -22,7 +23,6 @@ from codex_oauth.protocol import (
     CHATGPT_AUTH_TOKENS_REFRESH,
     INITIALIZE,
     INITIALIZED,
-    THREAD_START,
     THREAD_UNSUBSCRIBE,
 )
 from codex_oauth.session.failures import RateLimits, account_failure, refresh_refusal, refused_sign_in
@@ -32,43 +32,25 @@ from codex_oauth.session.listing import list_models
 from codex_oauth.session.replies import decline
 from codex_oauth.session.request import Thread, TurnRequest, TurnResult, ignore
 from codex_oauth.session.router import Router
-from codex_oauth.session.server import PROVIDER, Server, thread_params
-from codex_oauth.session.storm import INTERVAL, RefreshStorm, state_of
+from codex_oauth.session.server import PROVIDER, Server, initialize_params, thread_params
+from codex_oauth.session.spares import Spares, send_thread_start
+from codex_oauth.session.storm import state_of
 from codex_oauth.session.turn import run_turn
+from codex_oauth.session.watch import Watch
 from codex_oauth.transport import StdioTransport
-from codex_oauth.types import Account, Limits, Model, as_object
-from codex_oauth.version import __version__
+from codex_oauth.types import Account, Limits, Model
 
 if TYPE_CHECKING:
-    from codex_oauth.protocol import GetAccountResponse, ThreadStartParams, ThreadStartResponse
+    from codex_oauth.protocol import GetAccountResponse, ThreadStartResponse
 
 __all__ = ("Session", "open_session")
-
-_CLIENT_NAME: Final = "codex_oauth"
-# It becomes the `originator` header: our own name, never that of a first-party client.
-
-_SILENCED: Final = [
-    "remoteControl/status/changed",
-    "mcpServer/startupStatus/updated",
-    "thread/started",
-    "thread/settings/updated",
-    "thread/status/changed",
-]
-"""Notifications that nothing here reads."""
 
 STOP_PATIENCE: Final = 0.3
 """Seconds to wait for an app-server to end. It takes 20 to 40 ms, unless a token refresh is in flight or it hangs; a
 watchdog then gives it the time that it may need, and the caller goes on."""
 
-_SILENCE: Final = 0.25
-"""Seconds without a word, while a thread is asked for, after which another process serves the next call; 5 ms is
-usual."""
-
 _ANSWER_PATIENCE: Final = 0.02
 # Seconds in which a line that is to be written is written.
-
-_STUCK: Final = 5.0
-"""Seconds that an interrupted turn may take to end before its process is given up. 6 ms were measured."""
 
 
 class Session:
@@ -78,18 +60,20 @@ class Session:
         account: Who pays.
         codex_version: The version that the app-server gave for itself.
         limits: The last rate-limit snapshot.
+        turns: How many calls it has served, or serves.
+        pid: Its process.
         sign_in: The command that signs in on its home.
     """
 
     def __init__(self, server: Server, child: Child, tasks: anyio.abc.TaskGroup) -> None:
         self.sign_in = server.sign_in
+        self.turns = 0
+        self.pid = child.pid
         self._server = server
         self._child = child
         self._tasks = tasks
         self._ahead: tuple[Mapping[str, Any], PendingResponse[ThreadStartResponse]] | None = None
         self._ended = anyio.Event()
-        self._suspects: set[str] = set()
-        self._running = 0
         self._users = 0
         self._retired = False
         self._fault: CodexOAuthError | None = None
@@ -98,6 +82,17 @@ class Session:
         self.dispatcher = Dispatcher(
             StdioTransport(child), on_notification=self._notified, on_request=self._asked, on_end=self._connection_ended
         )
+        self._spares = Spares(self.dispatcher, partial(thread_params, server), lambda: self._watch.calm)
+        self._watch = Watch(
+            self.dispatcher,
+            self.router,
+            tasks,
+            auth_file=server.auth_file,
+            sign_in=server.sign_in,
+            spares=self._spares if self._has_spares else None,
+            release=self._unsubscribe,
+            give_up=self._give_up,
+        )
         self.account = Account(kind="unknown")
         self.codex_version: str | None = None
         self.limits = RateLimits()
@@ -105,7 +100,12 @@ class Session:
     @property
     def usable(self) -> bool:
         """Whether another call may begin on it: it runs, is not retired, and no turn of it refuses to stop."""
-        return not self.dispatcher.closed and not self._retired and not self._suspects
+        return not self.dispatcher.closed and not self._retired and not self._watch.suspects
+
+    @property
+    def _has_spares(self) -> bool:
+        # Only where one can be asked for before the account is known, which is checked once for all of them.
+        return self._server.spares and self._server.ahead
 
     async def wait_ended(self) -> None:
         """Wait until it is gone, or is retired and unused."""
@@ -123,13 +123,7 @@ class Session:
             RpcError, ProtocolError, ServerCrashedError: The app-server cannot be talked to.
         """
         server, dispatcher = self._server, self.dispatcher
-        hello = dispatcher.send(
-            INITIALIZE,
-            {
-                "clientInfo": {"name": _CLIENT_NAME, "title": "codex_oauth", "version": __version__},
-                "capabilities": {"experimentalApi": True, "optOutNotificationMethods": _SILENCED},
-            },
-        )
+        hello = dispatcher.send(INITIALIZE, initialize_params())
         dispatcher.notify(INITIALIZED)
         if server.tokens is not None and gate:
             # In memory only: the app-server writes nothing of it.
@@ -140,7 +134,7 @@ class Session:
         if server.first is not None and server.ahead:
             # Only with a sign-in: starting a thread opens a connection to the model's service.
             params = thread_params(server, server.first)
-            self._ahead = (params, self._send_thread_start(params))
+            self._ahead = (params, send_thread_start(self.dispatcher, params))
         if server.meanwhile is not None:
             await anyio.lowlevel.checkpoint()  # what was sent goes out first
             server.meanwhile()
@@ -198,20 +192,51 @@ class Session:
 
         Raises what `run_turn` raises, and ForeignInstructionsError.
         """
-        self._running += 1
-        if self._running == 1 and self._server.auth_file is not None:
-            self._tasks.start_soon(self._watch_sign_in, RefreshStorm(self._server.auth_file))
+        self._watch.begin()
         try:
-            thread = request.thread or await self.start_thread(request)
-            try:
-                return await run_turn(self, thread, request)
-            except BaseException:
-                if request.thread is None:
-                    # Nobody else knows of it, and a thread that stays loaded costs memory as long as the process lives.
-                    self.release(thread)
-                raise
+            if request.thread is not None:
+                return await run_turn(self, request.thread, request)
+            return await self._run_anew(request)
         finally:
-            self._running -= 1
+            self._watch.end()
+
+    async def _run_anew(self, request: TurnRequest) -> TurnResult:
+        self.turns += 1
+        thread, was_there = await self._thread_for(request)
+        good = False
+        if self._has_spares:
+            self._spares.begin(request)
+        try:
+            try:
+                result = await run_turn(self, thread, request)
+            except ServerBusyError:
+                raise
+            except RpcError:
+                if not was_there:
+                    raise
+                # Refused, so there was no turn. Whatever became of a thread that waited, another one is not it.
+                self.release(thread)
+                thread = await self.start_thread(request)
+                result = await run_turn(self, thread, request)
+            good = True
+            return result
+        except BaseException:
+            # Nobody else knows of it, and a thread that stays loaded costs memory as long as the process lives.
+            self.release(thread)
+            raise
+        finally:
+            if self._has_spares:
+                self._spares.end(request, good=good)
+
+    async def _thread_for(self, request: TurnRequest) -> tuple[Thread, bool]:
+        """A thread for the request, and whether it was there before."""
+        spare = self._spares.take(request) if self._ahead is None else None
+        if spare is not None:
+            try:
+                return await self._started(request, spare), True
+            except (RpcError, ProtocolError):
+                pass  # it was asked for while nobody waited; somebody does now
+        return await self.start_thread(request), False
 
     async def start_thread(self, request: TurnRequest) -> Thread:
         """A thread with the request's instructions and model.
@@ -226,17 +251,19 @@ class Session:
         if ahead is not None and ahead[0] != params:
             ahead[1].abandon()
             ahead = None
+        return await self._started(request, send_thread_start(self.dispatcher, params) if ahead is None else ahead[1])
+
+    async def _started(self, request: TurnRequest, start: PendingResponse[ThreadStartResponse]) -> Thread:
         asked = time.perf_counter()
         try:
-            answer = await (self._send_thread_start(params) if ahead is None else ahead[1]).result()
+            answer = await start.result()
         except anyio.get_cancelled_exc_class():
-            if time.perf_counter() - max(asked, self.dispatcher.heard) > _SILENCE:
-                self._suspects.add("")
-                self._tasks.start_soon(self._end_if_silent, self.dispatcher.heard)
+            self._watch.silent(asked)
             raise
+        thread = Thread(answer["thread"]["id"], answer["model"])
         sources = tuple(answer.get("instructionSources", ()))
         if sources:
-            self.release(Thread(answer["thread"]["id"], answer["model"]))
+            self.release(thread)
             raise errors.ForeignInstructionsError(
                 f"the app-server would add {', '.join(sources)} to the prompt; move it away", sources=sources
             )
@@ -246,21 +273,16 @@ class Session:
                 account=answer["modelProvider"],
             )
         request.observer(PhaseReached("thread", time.perf_counter(), model=answer["model"]))
-        return Thread(answer["thread"]["id"], answer["model"])
-
-    def _send_thread_start(self, params: ThreadStartParams) -> PendingResponse[ThreadStartResponse]:
-        def unload(answer: Mapping[str, Any]) -> None:
-            thread_id = (as_object(answer.get("thread")) or {}).get("id")
-            if isinstance(thread_id, str):
-                self.dispatcher.post(THREAD_UNSUBSCRIBE, {"threadId": thread_id})
-
-        return self.dispatcher.send(THREAD_START, params, unwanted=unload)
+        return thread
 
     def release(self, thread: Thread) -> None:
         """Let go of a thread. It unloads at once (`thread_unload_delay_secs = 0`)."""
         # The end of a suspected turn would not be told any more. It is let go of once it has ended.
-        if thread.id not in self._suspects:
-            self.dispatcher.post(THREAD_UNSUBSCRIBE, {"threadId": thread.id})
+        if thread.id not in self._watch.suspects:
+            self._unsubscribe(thread.id)
+
+    def _unsubscribe(self, thread_id: str) -> None:
+        self.dispatcher.post(THREAD_UNSUBSCRIBE, {"threadId": thread_id})
 
     async def read_limits(self) -> Limits:
         """What the plan has left; raises what `limits.read_limits` raises."""
@@ -272,12 +294,12 @@ class Session:
 
     def suspect(self, thread_id: str) -> None:
         """A turn was told to stop and has not said that it did: give it a little longer, then end the process."""
-        self._suspects.add(thread_id)
-        self._tasks.start_soon(self._end_if_stuck, thread_id)
+        self._watch.suspect(thread_id)
 
     def retire(self) -> None:
         """Nobody begins a call on it any more: `wait_ended` returns once those that run have ended."""
         self._retired = True
+        self._spares.close()
         self._leave_if_idle()
 
     @contextmanager
@@ -294,40 +316,6 @@ class Session:
         if self._retired and not self._users:
             self._ended.set()
 
-    async def _end_if_stuck(self, thread_id: str) -> None:
-        with self.router.open(thread_id) as route, anyio.move_on_after(_STUCK):
-            try:
-                while (await route.next()).method != "turn/completed":
-                    pass
-            except CodexOAuthError:
-                pass
-            self._suspects.discard(thread_id)
-            self.release(Thread(thread_id, ""))
-            return
-        await self._child.stop(patience=STOP_PATIENCE)
-
-    async def _end_if_silent(self, heard: float) -> None:
-        with anyio.move_on_after(_STUCK):
-            # Looked at now and then: an event for each line would cost every call, and this is rare.
-            while self.dispatcher.heard == heard and not self.dispatcher.closed:  # noqa: ASYNC110
-                await anyio.sleep(_SILENCE / 4)
-            self._suspects.discard("")
-            return
-        await self._child.stop(patience=STOP_PATIENCE)
-
-    async def _watch_sign_in(self, storm: RefreshStorm) -> None:
-        # There is no word of it on the connection, and the file has no event that every system has.
-        # A turn that was given up may go on with it.
-        while (self._running or self._suspects) and not self.dispatcher.closed:
-            await anyio.sleep(INTERVAL)
-            if storm.look():
-                self._fault = errors.CredentialRejectedError(
-                    "the service refuses every token that codex gets for this sign-in, and codex goes on refreshing; "
-                    f"it was stopped. If that lasts, sign in again: {self.sign_in}",
-                    http_status=401,
-                )
-                await self._child.stop(patience=STOP_PATIENCE)
-
     def _notified(self, method: str, params: Mapping[str, Any]) -> None:
         if method == "account/rateLimits/updated" and isinstance(params.get("rateLimits"), dict):
             # Read without a check of its shape: a fault here would end the read loop, and with it every other call.
@@ -341,11 +329,15 @@ class Session:
             except CodexOAuthError as error:
                 # codex would go on asking for a while, and then know no more than that it is unauthorized.
                 self._fault = error
-                self._tasks.start_soon(self._give_up)
+                self._tasks.start_soon(self._stop_soon)
                 raise RpcError("there is no other token") from error
         return await decline(method, params)
 
-    async def _give_up(self) -> None:
+    async def _give_up(self, fault: CodexOAuthError | None) -> None:
+        self._fault = fault or self._fault
+        await self._child.stop(patience=STOP_PATIENCE)
+
+    async def _stop_soon(self) -> None:
         # The answer goes out first: codex waits up to ten seconds for one, even where its input has ended.
         await anyio.sleep(_ANSWER_PATIENCE)
         await self._child.stop(patience=STOP_PATIENCE)

@@ -38,6 +38,13 @@ class RefreshStorm:
             self._changes.append(time.monotonic())
         return len(self._changes) == _MOST and self._changes[-1] - self._changes[0] < _WINDOW
 
+    @property
+    def calm(self) -> bool:
+        """Whether the file is what it was for a while."""
+        if state_of(self._file) != self._last:
+            return False
+        return not self._changes or time.monotonic() - self._changes[-1] > _WINDOW
+
 
 def state_of(file: Path | None) -> tuple[int, int] | None:
     """What changes with a file's content; None where there is no file."""

@@ -55,6 +55,8 @@ def main() -> None:
             "CODEX_OAUTH_CREDENTIAL": "",
             "CODEX_OAUTH_TOKEN": "",
             "CODEX_OAUTH_METRICS": "off",
+            # It would outlive the stand-in.
+            "CODEX_OAUTH_SERVICE": "off",
         }
         status = _serve(variables, signals) if command is None else _run(command, variables, signals)
     sys.exit(status)
@@ -180,8 +182,8 @@ example:
       -- codex-oauth classify --command 'git push' --json
 
 The variables are those for the proxy and its certificate, CODEX_OAUTH_HOME,
-CODEX_OAUTH_METRICS=off, and XDG_STATE_HOME and XDG_CONFIG_HOME in a folder of
-their own: your gate.toml and your metrics are not seen. To have them seen, put
+CODEX_OAUTH_METRICS=off, CODEX_OAUTH_SERVICE=off, and XDG_STATE_HOME and
+XDG_CONFIG_HOME in a folder of their own: your gate.toml and your metrics are not seen. To have them seen, put
 `env XDG_CONFIG_HOME=$HOME/.config` before the command. For codex itself, set
 CODEX_HOME to the value of CODEX_OAUTH_HOME too.""",
     )

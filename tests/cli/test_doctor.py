@@ -57,7 +57,7 @@ def test_a_healthy_doctor_has_nothing_to_mend(run_cli: RunCLI, chatgpt: Loopback
     done = run_cli("doctor", "--json")
     assert (done.returncode, done.stderr, json.loads(done.stdout)["ok"]) == (0, b"", True)
     found = checks(done.stdout)
-    assert list(found) == ["package", "codex", "home", "account", "environment", "metrics", "policy"]
+    assert list(found) == ["package", "codex", "home", "account", "environment", "service", "metrics", "policy"]
     assert {(check["state"], check["mend"]) for check in found.values()} == {("ok", None)}
     assert chatgpt.model_requests == ()
 
@@ -66,7 +66,7 @@ def test_the_doctor_in_words_is_a_line_for_each_check(run_cli: RunCLI) -> None:
     done = run_cli("doctor")
     assert done.returncode == 0
     assert [line.split()[:2] for line in done.stdout.decode().splitlines()] == [
-        ["✓", name] for name in ("package", "codex", "home", "account", "environment", "metrics", "policy")
+        ["✓", name] for name in ("package", "codex", "home", "account", "environment", "service", "metrics", "policy")
     ]
 
 

@@ -31,7 +31,12 @@ class Machine:
         self.folder = folder
         folder.mkdir(exist_ok=True)
         self._named = {str(folder): "~"}
-        self.environ = {**clean_environment(), **chatgpt.environment, "HOME": str(folder)}
+        self.environ = {
+            **clean_environment(),
+            **chatgpt.environment,
+            "HOME": str(folder),
+            "CODEX_OAUTH_SERVICE": "off",
+        }
         if state is not None:
             self.environ["XDG_STATE_HOME"] = str(state)
         self.state = (state or folder / ".local" / "state") / "codex-oauth"

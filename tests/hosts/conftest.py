@@ -28,6 +28,7 @@ def host_settings(tmp_path: Path) -> Settings:
         "HOME": str(tmp_path),
         "PATH": path_without_codex(dict(os.environ)),
         "XDG_STATE_HOME": str(tmp_path / "state"),
+        "CODEX_OAUTH_SERVICE": "off",
         "HTTPS_PROXY": "http://127.0.0.1:9",
         "HTTP_PROXY": "http://127.0.0.1:9",
     }

@@ -28,7 +28,10 @@ FULL = MetricsEntry(
     model_requested="org/model:tag",
     model="gpt-6.1-luna",
     effort="low",
-    phases=Phases(spawn=1.25, initialize=2, account=3, thread=4, first_event=5, first_text=6, completed=7, total=8),
+    phases=Phases(
+        read=0.1, policy=0.2, asked=0.3, queued=0.4, spawn=1.25,
+        initialize=2, account=3, thread=4, first_event=5, first_text=6, completed=7, total=8,
+    ),
     tokens=Tokens(input=1, cached=0, output=2, reasoning=0),
     account="chatgpt",
     plan="self_serve_business_usage_based",
@@ -36,7 +39,10 @@ FULL = MetricsEntry(
     repaired=True,
     warm=True,
     retries=1,
-)
+    served="service",
+    cached=True,
+    shared=True,
+)  # fmt: skip
 
 
 def validate(line: str) -> None:

@@ -83,6 +83,7 @@ def test_a_week_is_told_in_headline_plots_and_lists(week: Path) -> None:
     headings = [text for text in parsed.texts if re.fullmatch(r"[A-Z][a-z ]+", text)]
     for heading in (
         *("Permission gate", "Automation rate", "Verdicts over time", "Latency", "Tokens", "Asked most", "Denied most"),
+        "Where the time went",
         *("Rules", "Tools", "Errors", "Not judged", "Other calls"),
     ):
         assert heading in headings
@@ -187,7 +188,7 @@ def test_every_plot_says_what_it_shows_to_who_does_not_see_it(week: Path) -> Non
             assert named.get("aria-hidden") == "true" or (named["role"] == "img" and named["aria-label"])
         if kind == "th":
             assert named["scope"] in ("col", "row")
-    assert parsed.texts.count("The numbers") == 4
+    assert parsed.texts.count("The numbers") == 5
 
 
 def test_every_class_that_a_page_names_is_in_its_style(week: Path) -> None:

@@ -55,13 +55,13 @@ def test_without_entries_everything_is_zero_or_null() -> None:
     }
     assert report["totals"] == {
         **dict.fromkeys(("requests", "automated", "allow", "deny", "ask", "unanswered"), 0),
-        **dict.fromkeys(("questions", "forced", "errors"), 0),
+        **dict.fromkeys(("questions", "forced", "errors", "cached", "shared"), 0),
         "automation_rate": None,
         "latency_ms": {"count": 0, "p50": None, "p95": None, "p99": None},
         "tokens": {"input": 0, "cached": 0, "output": 0, "reasoning": 0},
     }
     assert [day["date"] for day in report["days"]] == [f"2026-07-{day:02d}" for day in range(9, 16)]
-    lists = ("tools", "rules", "top_asked", "top_denied", "not_judged", "errors", "calls")
+    lists = ("tools", "rules", "time", "top_asked", "top_denied", "not_judged", "errors", "calls")
     assert all(report[name] == [] for name in lists)
     assert report["host"] is None
 

@@ -28,7 +28,7 @@ from codex_oauth.errors import (
     UsageLimitReachedError,
 )
 from codex_oauth.events import Event, PhaseName, PhaseReached, RetryScheduled, ServerRetrying, TextDelta
-from codex_oauth.policy import Concurrency, Deadline, Retry
+from codex_oauth.policy import Concurrency, Deadline, Places, Retry
 from codex_oauth.process import find_binary
 from codex_oauth.session import Thread, TurnRequest, TurnResult
 from codex_oauth.types import Account, Usage
@@ -195,7 +195,7 @@ async def test_never_more_run_at_once_than_there_are_places() -> None:
             now -= 1
             return RESULT
 
-    runner = Concurrency(Counted(), anyio.Semaphore(3))
+    runner = Concurrency(Counted(), Places(3))
     async with anyio.create_task_group() as tasks:
         for _ in range(50):
             tasks.start_soon(runner.run, REQUEST)
@@ -204,7 +204,7 @@ async def test_never_more_run_at_once_than_there_are_places() -> None:
 
 @pytest.mark.anyio
 async def test_a_place_comes_back_after_a_failure_and_after_a_cancellation() -> None:
-    places = anyio.Semaphore(1)
+    places = Places(1)
     with pytest.raises(ServerCrashedError):
         await Concurrency(Runs(ServerCrashedError("gone")), places).run(REQUEST)
     async with anyio.create_task_group() as tasks:

@@ -80,8 +80,10 @@ async def test_the_metrics_of_every_kind_of_call_fit_their_schema(
     assert written["warm-repaired"]["tokens"]["input"] == 200
     assert written["unknown"]["model_requested"] == "other"
     phases = written["ok"]["phases"]
-    assert None not in phases.values()
-    assert list(phases.values()) == sorted(phases.values())
+    passed = {name: at for name, at in phases.items() if at is not None}
+    # Those of a permission request, and of one that had to wait.
+    assert set(phases) - set(passed) == {"read", "policy", "asked", "queued"}
+    assert list(passed.values()) == sorted(passed.values())
     assert written["warm-repaired"]["phases"]["spawn"] is None
 
 
@@ -92,7 +94,7 @@ async def test_a_replys_timing_is_what_the_metrics_say(
     chatgpt.script(Text("No."))
     timing = (await codex.complete("Is 91 prime?")).timing
     (entry,) = entries()
-    passed = [value for name, value in entry["phases"].items() if name != "total"]
+    passed = [value for name, value in entry["phases"].items() if name != "total" and value is not None]
     measured = [timing.spawn, timing.initialize, timing.account, timing.thread]
     measured += [timing.first_event, timing.first_text, timing.completed]
     assert passed == [round(value or 0, 1) for value in measured]

@@ -167,7 +167,7 @@ async def test_an_interrupt_that_is_ignored_ends_the_process(tmp_path: Path) -> 
         began = time.monotonic()
         with anyio.move_on_after(0.3):
             await session.run(REQUEST)
-        assert time.monotonic() - began < 0.7
+        assert time.monotonic() - began < 3
         assert not session.usable  # for others; those under way may end first
         with anyio.fail_after(10):
             await session.wait_ended()

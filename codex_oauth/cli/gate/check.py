@@ -131,6 +131,7 @@ def _settings(policy: Policy) -> dict[str, Any]:
         "model": policy.model,
         "effort": policy.effort,
         "timeout": policy.timeout,
+        "cache": policy.cache,
         "transcript": policy.transcript,
         "host_permissions": policy.host_permissions,
         "environment": policy.environment,

@@ -66,6 +66,7 @@ class Section:
         append_environment: Notes to add.
         disable: Ids of rules to switch off.
         on_failure: By class of failure; `default` for the classes that no file names.
+        cache: Seconds; a repository's file can only make them fewer.
 
     The others are a `Policy`'s attributes.
     """
@@ -75,6 +76,7 @@ class Section:
     model: str | None = None
     effort: str | None = None
     timeout: float | None = None
+    cache: float | None = None
     transcript: bool | None = None
     host_permissions: bool | None = None
     environment: tuple[str, ...] | None = None

@@ -21,6 +21,8 @@ BUILTIN_FILE: Final = PolicyFile(modes={"plan": Section(append_rules=PLAN_RULES)
 
 _SIMPLE: Final = ("on_uncertain", "when_nobody", "model", "effort", "timeout", "transcript", "host_permissions")
 
+_REPOSITORYS: Final = ("main worktree", "project")
+
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
@@ -65,6 +67,11 @@ class PolicyMaking:
             if value is not None:
                 self._values[name] = value
                 self.said_by[name] = (layer, at)
+        if section.cache is not None:
+            # Whether old verdicts count is the user's to say. A repository, trusted or not, can want fewer of them.
+            longest = self._values["cache"] if layer in _REPOSITORYS else section.cache
+            self._values["cache"] = min(section.cache, longest)
+            self.said_by["cache"] = (layer, at)
         if section.environment is not None:
             self._values["environment"] = section.environment
             self.said_by["environment"] = (layer, at)

@@ -15,7 +15,7 @@ __all__ = ("FILE_KEYS", "RULE_KEYS", "SECTION_KEYS", "PolicyReader")
 
 SECTION_KEYS: Final = (
     *("on_uncertain", "when_nobody", "model", "effort", "timeout", "transcript", "host_permissions"),
-    *("environment", "append_environment", "disable", "rules", "append_rules", "on_failure"),
+    *("cache", "environment", "append_environment", "disable", "rules", "append_rules", "on_failure"),
 )
 FILE_KEYS: Final = (*SECTION_KEYS, "project_policies", "host", "mode")
 RULE_KEYS: Final = ("id", "allow", "deny", "ask", "deny_message", "remember")
@@ -25,6 +25,9 @@ _BEHAVIORS: Final = ("ask", "allow", "deny")
 _PROJECT_POLICIES: Final = ("untracked", "trusted", "required", "off")
 _REMEMBER: Final = ("session", "local")
 _MAX_TIMEOUT: Final = 86_400
+_MAX_CACHE: Final = 86_400
+_SPAN: Final = re.compile(r"([0-9]{1,4})s|([0-9]{1,3})m|(1?[0-9]|2[0-4])h")
+# None of them is more than a day.
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 _UNSEEN: Final = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
@@ -97,6 +100,7 @@ class PolicyReader:
             model=self._word(values, at, "model"),
             effort=self._word(values, at, "effort"),
             timeout=self._timeout(values, at),
+            cache=self._cache(values, at),
             transcript=self._flag(values, at, "transcript"),
             host_permissions=self._flag(values, at, "host_permissions"),
             environment=self._notes(values, at, "environment"),
@@ -131,6 +135,18 @@ class PolicyReader:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         what = "" if number else f", and is {_kind(value)}"
         self._wrong((*at, "timeout"), f"'timeout' must be seconds, more than 0 and at most {_MAX_TIMEOUT}{what}")
+        return None
+
+    def _cache(self, values: Mapping[str, Any], at: KeyPath) -> float | None:
+        value = values.get("cache")
+        if value is None:
+            return None
+        if isinstance(value, str) and (span := _SPAN.fullmatch(value)):
+            seconds, minutes, hours = (int(number or 0) for number in span.groups())
+            return float(seconds + 60 * minutes + 3600 * hours)
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MAX_CACHE:
+            return float(value)
+        self._wrong((*at, "cache"), "'cache' must be a time such as \"10m\", or seconds; at most a day, and 0 for none")
         return None
 
     def _word(self, values: Mapping[str, Any], at: KeyPath, key: str) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -67,6 +66,7 @@ class Policy:
         model: A model's id; None for the small tier.
         effort: A reasoning effort; None for the model's lowest.
         timeout: Seconds for a verdict; None for the configured ones.
+        cache: Seconds for which a verdict of the model's may answer the same request again; 0 for never.
     """
 
     rules: tuple[Rule, ...]
@@ -79,6 +79,7 @@ class Policy:
     model: str | None = None
     effort: str | None = None
     timeout: float | None = None
+    cache: float = 0.0
 
     def rule(self, name: str) -> Rule | None:
         """The rule of that id."""
@@ -86,6 +87,11 @@ class Policy:
 
     @property
     def fingerprint(self) -> str:
-        """12 hexadecimal digits that stand for everything in it: two policies with the same ones judge alike."""
-        content = json.dumps(asdict(self), sort_keys=True, ensure_ascii=True)
+        """12 hexadecimal digits that stand for what it judges by: two policies with the same ones judge alike."""
+        import hashlib  # two milliseconds that nothing else needs before the model has answered
+
+        judged_by = asdict(self)
+        # How long a verdict is kept is nothing that it rests on.
+        del judged_by["cache"]
+        content = json.dumps(judged_by, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(content.encode()).hexdigest()[:12]

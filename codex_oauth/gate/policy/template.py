@@ -61,6 +61,10 @@ _KEYS: Final = """
 # Seconds for a verdict. Left out: what config.toml says, else 30.
 #timeout = 30
 
+# How long a verdict of the model's may answer the same request again: seconds, or a time such as "10m"; 0 for never.
+# A repository's file can only make it shorter.
+#cache = 0
+
 # Whether the model sees the end of the conversation, and the permission rules of the host's own settings.
 #transcript = true
 #host_permissions = true

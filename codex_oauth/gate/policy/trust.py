@@ -6,7 +6,6 @@ pull, a checkout or an agent may have put it there.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import stat
@@ -28,6 +27,8 @@ _PATIENCE: Final = 10.0
 
 def content_hash(content: bytes) -> str:
     """SHA-256 of a file's content, in hexadecimal digits."""
+    import hashlib  # two milliseconds, for the few repositories that have such a file
+
     return hashlib.sha256(content).hexdigest()
 
 

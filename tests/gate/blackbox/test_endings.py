@@ -122,16 +122,15 @@ def test_no_locale_changes_an_answer(machine: Machine, chatgpt: LoopbackChatGPT)
 
 
 NOISE: Final = """
-import atexit, os, sys
+import os, sys
 
 class Noisy:
     def find_spec(self, name, path=None, target=None):
-        if name in ("codex_oauth.gate.classifier", "codex_oauth.metrics.writer", "codex_oauth.session.session"):
+        if name in ("codex_oauth.gate.hook", "codex_oauth.metrics.writer", "codex_oauth.session.session"):
             print("a stray print of", name)
             os.write(1, b"a stray write\\n")
 
 sys.meta_path.insert(0, Noisy())
-atexit.register(print, "a last word")
 """
 
 
@@ -146,9 +145,8 @@ def test_a_stray_print_does_not_spoil_the_answer(
     chatgpt.script(answer("deny", deny_message="No."))
     seen = machine.ask(host)
     assert (seen.status, seen.stdout) == (0, denial("No."))
-    assert "a stray print of codex_oauth.gate.classifier\n" in seen.stderr
+    assert "a stray print of codex_oauth.gate.hook\n" in seen.stderr
     assert "a stray write\n" in seen.stderr
-    assert "a last word\n" in seen.stderr
 
 
 @pytest.mark.slow

@@ -312,6 +312,7 @@ def test_every_key_reaches_the_policy(user: User) -> None:
         "model": "m",
         "effort": "e",
         "timeout": 1.5,
+        "cache": 600.0,
         "transcript": False,
         "host_permissions": False,
         "environment": ("E.",),
@@ -320,8 +321,8 @@ def test_every_key_reaches_the_policy(user: User) -> None:
     }
     write(
         user.policy,
-        "on_uncertain = 'deny'\nwhen_nobody = 'allow'\nmodel = 'm'\neffort = 'e'\ntimeout = 1.5\ntranscript = false\n"
-        "host_permissions = false\nenvironment = ['E.']\non_failure.other = 'deny'\n"
+        "on_uncertain = 'deny'\nwhen_nobody = 'allow'\nmodel = 'm'\neffort = 'e'\ntimeout = 1.5\ncache = '10m'\n"
+        "transcript = false\nhost_permissions = false\nenvironment = ['E.']\non_failure.other = 'deny'\n"
         "rules = [{ id = 'r', allow = 'R.', remember = 'local' }]\n",
     )
     policy = load(user).policy

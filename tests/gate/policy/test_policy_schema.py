@@ -43,7 +43,7 @@ ANYTHING: Values = st.one_of(
         st.just(dict[str, str]()),
         st.just(["a"]),
     ),
-    st.sampled_from(["ask", "allow", "deny", "session", "trusted", 86_400, 86_400.5, 10**400, {"id": "x", "ask": "y"}]),
+    st.sampled_from(["ask", "allow", "deny", "session", "trusted", 86_400, 86_400.5, 10**400, "10m", "25h", "1h ", {"id": "x", "ask": "y"}]),
 )
 
 SENTENCES: Values = st.sampled_from(["Pushes.", "Sagt „nein“ 🙂", " two \n lines\t", "\u200d"])
@@ -67,6 +67,7 @@ SECTION: dict[str, Values] = {
     "model": st.sampled_from(["gpt-6-luna", "ä"]),
     "effort": st.just("low"),
     "timeout": st.one_of(st.integers(1, 86_400), st.floats(0, 86_400, exclude_min=True)),
+    "cache": st.one_of(st.integers(0, 86_400), st.floats(0, 86_400), st.sampled_from(["0s", "9999s", "10m", "24h"])),
     "transcript": st.booleans(),
     "host_permissions": st.booleans(),
     "environment": st.lists(SENTENCES, max_size=2),

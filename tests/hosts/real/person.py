@@ -60,6 +60,7 @@ class Person:
             "TMPDIR": str(self.temporary),
             "CODEX_HOME": str(self.codex_home),
             "XDG_STATE_HOME": str(state),
+            "CODEX_OAUTH_SERVICE": "off",
             "XDG_CONFIG_HOME": str(folder / ".config"),
             "CODEX_OAUTH_METRICS": str(folder / "metrics.jsonl"),
         }

@@ -95,6 +95,7 @@ async def test_running_app_servers_go_on_with_a_token_that_one_of_them_had_refre
     settings: Settings, chatgpt: LoopbackChatGPT, tokens: Callable[[], dict[str, str]]
 ) -> None:
     chatgpt.sign_in(settings.home, expires_in=334)
+    chatgpt.websocket = False  # a connection that is open already was let in with the token of its time
     old = tokens()["access_token"]
     clients = [AsyncCodex(settings=settings) for _ in range(3)]
     async with AsyncExitStack() as stack:

@@ -1,0 +1,189 @@
+"""`hook` and `classify --json` where the service does not answer them: cold by the launch record, or the general way.
+
+Nothing heavy is imported before the app-server runs, and no event loop at all on the cold way.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from codex_oauth.cold.call import ColdCall, NotBegun
+from codex_oauth.errors import ConfigurationError, DeadlineExceededError
+from codex_oauth.gate.command import Command, Finished, broken, command_of, settings_of
+from codex_oauth.gate.verdict import REPLY_SCHEMA
+from codex_oauth.thin.ask import Answer
+from codex_oauth.thin.child import spawn_watchdog
+from codex_oauth.thin.place import launch_path
+
+if TYPE_CHECKING:
+    from codex_oauth.cli.request import Request
+    from codex_oauth.config import Settings
+    from codex_oauth.gate.settling import Question
+    from codex_oauth.thin.child import Started
+    from codex_oauth.thin.launch import Launch
+
+__all__ = ("cold", "general", "late")
+
+_GRACE = 12
+# As `process.KILL_GRACE`, whose module this way does not need otherwise.
+
+_LEAST = 1.0
+"""Seconds that a call has left at least which begins anew after another way has failed."""
+
+
+def cold(request: Request, launch: Launch, started: Started, ahead: bytes, spawned: float, *, start: bool) -> int:
+    """Answer with an app-server that has been started and greeted; the exit status.
+
+    Args:
+        request: The request.
+        launch: What the app-server was started by.
+        started: The app-server.
+        ahead: The line that asked for a thread.
+        spawned: When it was started, by `time.perf_counter()`.
+        start: Whether to start the service when all is done.
+    """
+    with suppress(OSError, NotImplementedError):
+        # It has seen the end of its input by the time that this shell sees this process's.
+        spawn_watchdog(started.pid, _GRACE)
+    command, settings = _begun(request)
+    if isinstance(command, Finished):
+        return _done(request, command, settings, start=start)
+    assert settings is not None
+    asked = command.question()
+    if isinstance(asked, Finished):
+        return _done(request, asked, settings, start=start)
+    try:
+        call = ColdCall(settings, launch, started, ahead, request.began, spawned)
+        reply = call.complete(
+            asked.text,
+            instructions=asked.instructions,
+            schema=REPLY_SCHEMA,
+            parse=_parsed,
+            model=asked.model,
+            effort=asked.effort,
+            timeout=asked.timeout,
+        )
+    except NotBegun:
+        return _general(request, command, asked, settings, start=start)
+    except Exception as error:  # noqa: BLE001 - a failure is an answer too, and never an allow
+        return _done(request, command.without(error), settings, start=start)
+    return _done(request, command.answer(reply), settings, start=start)
+
+
+def general(request: Request, why: str | None, *, start: bool) -> int:
+    """Answer by the public client, and write the launch record for the next call; the exit status.
+
+    Args:
+        request: The request.
+        why: Why there is no request to answer; None where there is one.
+        start: Whether to start the service when all is done.
+    """
+    if why is not None:
+        return _done(request, broken(request.options, ConfigurationError(why), "input"), None, start=start)
+    command, settings = _begun(request)
+    if isinstance(command, Finished):
+        return _done(request, command, settings, start=start)
+    assert settings is not None
+    asked = command.question()
+    if isinstance(asked, Finished):
+        return _done(request, asked, settings, start=start)
+    return _general(request, command, asked, settings, start=start)
+
+
+def late(request: Request, seconds: float) -> int:
+    """There was no answer in time; the exit status."""
+    command, settings = _begun(request)
+    if isinstance(command, Finished):
+        return _done(request, command, settings, start=False)
+    asked = command.question()  # for the policy's word on failures
+    if not isinstance(asked, Finished):
+        asked = command.without(DeadlineExceededError(f"no reply within {seconds:g} s"))
+    return _done(request, asked, settings, start=False)
+
+
+def _begun(request: Request) -> tuple[Command | Finished, Settings | None]:
+    try:
+        settings = settings_of(request.options, request.variables)
+        return command_of(request.options, stdin=request.stdin, cwd=_cwd(), settings=settings), settings
+    except Exception as error:  # noqa: BLE001 - a traceback would tell a host nothing
+        return broken(request.options, error), None
+
+
+def _cwd() -> str:
+    import os
+
+    return os.getcwd()  # noqa: PTH109 - text is what is wanted
+
+
+def _general(request: Request, command: Command, asked: Question, settings: Settings, *, start: bool) -> int:
+    import anyio
+
+    from codex_oauth.client import AsyncCodex
+    from codex_oauth.cold.record import remember
+    from codex_oauth.session.request import TurnRequest
+    from codex_oauth.thin.greeting import thread_path
+
+    async def call() -> int:
+        left = (asked.timeout or settings.timeout) - (time.perf_counter() - request.began)
+        try:
+            reply = await AsyncCodex(settings=settings).complete(
+                asked.text,
+                instructions=asked.instructions,
+                output=REPLY_SCHEMA,
+                model=asked.model,
+                effort=asked.effort,
+                timeout=max(left, _LEAST),
+                label=None,
+            )
+        except Exception as error:  # noqa: BLE001
+            return _written(request, command.without(error))
+        status = _written(request, command.answer(reply))
+        record = launch_path(request.state, request.key)
+        turn = TurnRequest(text="", instructions=asked.instructions, effort=asked.effort)
+        await remember(settings, record, thread_path(record), asked.model, turn)
+        return status
+
+    status = anyio.run(call)
+    _start(request, settings, start=start)
+    return status
+
+
+def _parsed(text: str) -> Any:
+    with suppress(ValueError, TypeError, RecursionError):
+        pairs = json.loads(text, object_pairs_hook=list)
+        value = dict(pairs)
+        choices = REPLY_SCHEMA["properties"]["behavior"]["enum"]
+        wanted = REPLY_SCHEMA["required"]
+        fits = len(pairs) == len(wanted) and all(isinstance(value.get(name), str) for name in wanted)
+        if fits and value["behavior"] in choices:
+            return value
+    # What is wrong with it, and whether anything is after all, the schema says.
+    from codex_oauth.schema import output_spec
+
+    return output_spec(REPLY_SCHEMA).parse(text)
+
+
+def _done(request: Request, finished: Finished, settings: Settings | None, *, start: bool) -> int:
+    status = _written(request, finished)
+    if settings is not None:
+        _start(request, settings, start=start)
+    return status
+
+
+def _written(request: Request, finished: Finished) -> int:
+    request.write(Answer(finished.stdout, finished.stderr, finished.status))
+    return finished.status
+
+
+def _start(request: Request, settings: Settings, *, start: bool) -> None:
+    if not start or settings.service == "off" or not sys.executable:
+        return
+    from codex_oauth.thin.start import start_service
+
+    assert request.lock is not None
+    with suppress(OSError, NotImplementedError):
+        start_service(request.lock, request.options, request.variables)

@@ -1,0 +1,61 @@
+"""`codex-oauth serve`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from codex_oauth.cli.output import call, say
+from codex_oauth.cli.serving import Whose, service_options, whose_service
+from codex_oauth.errors import CodexOAuthError
+
+if TYPE_CHECKING:
+    from codex_oauth.server import Ended, Listening, Log
+
+__all__ = ("command",)
+
+_TURN: Final = 0.0005
+"""Seconds that one thread has the interpreter while another one waits for it."""
+
+
+@click.command("serve")
+@click.option("--on-demand", is_flag=True, help="Write to the log file, and end when idle: how hooks start it.")
+@service_options
+def command(on_demand: bool, options: dict[str, str]) -> None:
+    """Be the warm service, in the foreground, until Ctrl-C or SIGTERM.
+
+    It keeps an app-server ready and answers hooks and `classify` on a unix socket that is yours alone. Where another
+    service has the socket already, it says so and exits with 0. It exits with 1 where it ended for another one to take
+    its place, such as after a change of the configuration. `codex-oauth service start` runs it in the background.
+    """
+    from codex_oauth.server import Listening, Log, Taken
+
+    log = None
+    try:
+        whose = whose_service(options)
+        log = Log(whose.settings.state_dir / "service.log" if on_demand else None)
+        listening = Listening(whose.address.socket)
+        listening.open()
+    except Taken as taken:
+        (log.line if log is not None else say)(str(taken))
+        return
+    except CodexOAuthError as error:
+        if log is not None:
+            log.line(f"not started: {error.code}")
+        raise
+    # One request's secrets are looked for while another one is answered: turns of 5 ms would be felt.
+    sys.setswitchinterval(_TURN)
+    idle = whose.settings.service_idle if on_demand and whose.settings.service == "on-demand" else None
+    ended = call(lambda: _serve(whose, listening, log, idle))
+    if ended.anew:
+        raise click.exceptions.Exit(1)
+
+
+async def _serve(whose: Whose, listening: Listening, log: Log, idle: float | None) -> Ended:
+    from codex_oauth.server import Service, commands
+
+    async with commands() as run:
+        service = Service(whose.settings, whose.address.key, listening, run, log, idle=idle)
+        return await service.serve()

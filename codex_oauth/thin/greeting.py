@@ -1,0 +1,62 @@
+"""The first lines to an app-server: they are the same for every call, and are there before it can read them."""
+
+from __future__ import annotations
+
+import os
+
+from codex_oauth.thin.child import Started
+from codex_oauth.version import __version__
+
+__all__ = ("CLIENT_NAME", "SILENCED", "greet", "thread_path")
+
+CLIENT_NAME = "codex_oauth"
+"""It becomes the `originator` header: our own name, never that of a first-party client."""
+
+SILENCED = (
+    "remoteControl/status/changed",
+    "mcpServer/startupStatus/updated",
+    "thread/started",
+    "thread/settings/updated",
+    "thread/status/changed",
+)
+"""Notifications that nothing here reads."""
+
+_LONGEST = 48 * 1024
+"""Bytes that a pipe takes at once, whoever reads it: 64 KB, less what goes before."""
+
+_SILENCED = ",".join(f'"{name}"' for name in SILENCED)
+_HELLO = (
+    f'{{"id":1,"method":"initialize","params":{{"clientInfo":{{"name":"{CLIENT_NAME}","title":"codex_oauth",'
+    f'"version":"{__version__}"}},"capabilities":{{"experimentalApi":true,"optOutNotificationMethods":[{_SILENCED}]}}}}}}\n'
+    '{"method":"initialized"}\n{"id":2,"method":"account/read","params":{}}\n'
+)
+
+
+def thread_path(launch: str) -> str:
+    """The file, beside a launch record, with the line that asks for the thread of a call like the last one."""
+    return f"{launch}.thread"
+
+
+def greet(started: Started, launch: str) -> bytes:
+    """Send the first lines, and ask for a thread like that of the last call: whoever knows better takes another one.
+
+    Args:
+        started: The app-server.
+        launch: The launch record's path.
+
+    Returns:
+        The line that asked for the thread; empty where none did.
+    """
+    ahead = b""
+    try:
+        descriptor = os.open(thread_path(launch), os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            ahead = os.read(descriptor, _LONGEST)
+        finally:
+            os.close(descriptor)
+    except OSError:
+        pass
+    if not ahead.endswith(b"\n"):
+        ahead = b""
+    os.write(started.stdin, _HELLO.encode() + ahead)
+    return ahead
