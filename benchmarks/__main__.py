@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import cold, warm
+from benchmarks import cold, service, warm
 from benchmarks.bench import Bench, Sizes
 from benchmarks.figures import Case
 from benchmarks.ground import Ground
@@ -29,6 +29,7 @@ _CASES: Final[Mapping[str, Callable[[Bench], Case]]] = {
     "stream": warm.stream,
     "many": warm.many,
     "series": warm.series,
+    "service": service.service,
     "traffic": warm.traffic,
     "memory": cold.memory,
     "imports": cold.imports,

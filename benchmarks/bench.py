@@ -32,6 +32,7 @@ class Sizes:
         chunk: Turns of each of its rounds.
         network: Rounds behind the slow network.
         imports: Rounds of imports.
+        served: Calls through the service.
     """
 
     runs: int
@@ -42,16 +43,17 @@ class Sizes:
     chunk: int
     network: int
     imports: int
+    served: int
 
     @classmethod
     def of(cls, runs: int) -> Sizes:
         """For a run that is to be believed: a thousand turns in a row."""
-        return cls(runs, 2 * runs, max(runs // 5, 3), 64, 10, 100, max(runs // 3, 5), max(runs // 2, 5))
+        return cls(runs, 2 * runs, max(runs // 5, 3), 64, 10, 100, max(runs // 3, 5), max(runs // 2, 5), 5_000)
 
     @classmethod
     def quick(cls) -> Sizes:
         """To see that everything works."""
-        return cls(runs=3, turns=5, bursts=1, burst=64, chunks=2, chunk=20, network=2, imports=2)
+        return cls(runs=3, turns=5, bursts=1, burst=64, chunks=2, chunk=20, network=2, imports=2, served=200)
 
 
 class Bench:

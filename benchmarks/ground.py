@@ -130,6 +130,11 @@ class Ground:
         return (str(script),) if os.access(script, os.X_OK) else (sys.executable, "-m", "codex_oauth")
 
     @property
+    def installed_hook(self) -> tuple[str, ...]:
+        """What `install` writes into a host's settings."""
+        return (sys.executable, "-E", "-P", "-m", "codex_oauth", "hook", "codex")
+
+    @property
     def classify(self) -> tuple[str, ...]:
         """`classify --json`."""
         return (*self.program, "classify", "--command", _COMMAND, "--json")

@@ -78,7 +78,7 @@ def processes(ground: Ground) -> list[Subject]:
             "hook",
             "codex-oauth hook codex, cold",
             "ours",
-            command(*ground.program, "hook", "codex", env=own, stdin=ground.hook_input),
+            command(*ground.installed_hook, env=own, stdin=ground.hook_input),
         ),
         Subject(
             "bare",
@@ -95,7 +95,7 @@ def processes(ground: Ground) -> list[Subject]:
         Subject("exec", "codex exec", "peer", command(*once, env=at("exec"), stdin=request["prompt"])),
     ]
     if ground.has_service:
-        served = command(*ground.program, "hook", "codex", env=ground.served_environment, stdin=ground.hook_input)
+        served = command(*ground.installed_hook, env=ground.served_environment, stdin=ground.hook_input)
         subjects.append(Subject("hook-served", "codex-oauth hook codex, the service warm", "ours", served))
     if find_spec("openai_codex") is not None:
         ground.home("sdk")

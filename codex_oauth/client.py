@@ -55,6 +55,8 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
     connection and sends the instructions, with `generate: false`, which asks the model for nothing. It is let go of
     after 90 seconds.
 
+    It pickles as its configuration, without secrets: the copy opens an app-server of its own, where it lands.
+
     Args:
         home: Another place for the managed CODEX_HOME; by default `CODEX_OAUTH_HOME` or the user's state folder.
         codex_home: A CODEX_HOME of your own instead, such as `~/.codex`. It is never written by this package, so it
@@ -64,7 +66,7 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
             it uses it; a profile may be one with an API key, which is then billed.
         metrics: The metrics file, or False for none; by default `CODEX_OAUTH_METRICS` or the user's state folder.
         max_concurrency: Turns at once; by default 64 on a shared app-server (more than 195 requests in flight made it
-            refuse), and 8 where each call has its own, at some 150 MB each. Fewer while the app-server refuses some, and
+            refuse), and 8 where each call has its own, at some 150 MB each. Fewer while the app-server refuses, and
             while there is no memory for another one (Linux).
         settings: All of the above but `max_concurrency`, from `codex_oauth.config.load_settings`.
 
@@ -363,4 +365,6 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
             repaired=result.repaired,
             warm=trace.warm,
             turn_id=result.turn_id,
+            codex_version=trace.codex_version,
+            began=trace.began,
         )

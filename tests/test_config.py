@@ -278,6 +278,16 @@ def test_metrics_that_an_argument_asks_for_are_where_they_usually_are(base: Envi
     assert settings.metrics == tmp_path / "state/codex-oauth/metrics.jsonl"
 
 
+def test_the_service_is_set_by_variable_or_file(base: Environ, write_config: Callable[[str], Path]) -> None:
+    write_config('service = "always"\nservice_idle = 60')
+    by_file = load_settings(environ=base)
+    assert (by_file.service, by_file.service_idle) == ("always", 60.0)
+    assert load_settings(environ={**base, "CODEX_OAUTH_SERVICE": "off"}).service == "off"
+    assert load_settings(environ={**base, "CODEX_OAUTH_SERVICE": ""}).service == "always"
+    with pytest.raises(ConfigurationError, match="CODEX_OAUTH_SERVICE must be one of off, on-demand, always"):
+        load_settings(environ={**base, "CODEX_OAUTH_SERVICE": "yes"})
+
+
 # --- a file that is wrong --------------------------------------------------------------------------------------------
 
 
@@ -286,9 +296,18 @@ def test_metrics_that_an_argument_asks_for_are_where_they_usually_are(base: Envi
     [
         ('modle = "x"', r"unknown key 'modle'; did you mean 'model'\?"),
         ("timout = 3", r"unknown key 'timout'; did you mean 'timeout'\?"),
-        ("zzz = 1", "unknown key 'zzz'; known are codex_bin, effort, metrics, model, models, timeout, token_command"),
+        (
+            "zzz = 1",
+            "unknown key 'zzz'; known are codex_bin, effort, metrics, model, models, service, service_idle, timeout, "
+            "token_command",
+        ),
         ("[profile]\nx = 1", "unknown key 'profile'"),
         ("model = 3", "'model' has the wrong type, int"),
+        ("service = true", "'service' has the wrong type, bool"),
+        ('service = "on"', "'service' must be one of off, on-demand, always"),
+        ('service_idle = "long"', "'service_idle' has the wrong type, str"),
+        ("service_idle = 0", "'service_idle' is in seconds, at least 1 and at most 604800"),
+        ("service_idle = nan", "'service_idle' is in seconds, at least 1 and at most 604800"),
         ("codex_bin = true", "'codex_bin' has the wrong type, bool"),
         ("metrics = false", "'metrics' has the wrong type, bool"),
         ('models = "*-mini"', "'models' has the wrong type, str"),

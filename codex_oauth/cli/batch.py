@@ -56,8 +56,8 @@ def command(
 
     \b
     Examples:
-      codex-oauth batch questions.jsonl answers.jsonl --schema answer.json
-      codex-oauth batch questions.jsonl answers.jsonl --schema answer.json --retry-failed
+      codex-oauth batch in.jsonl out.jsonl --schema answer.json
+      codex-oauth batch in.jsonl out.jsonl --schema answer.json --retry-failed
     """
     from codex_oauth.batch import Defaults, open_batch, run_batch
     from codex_oauth.cli.batch_progress import showing

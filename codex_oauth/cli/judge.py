@@ -108,15 +108,16 @@ def late(request: Request, seconds: float) -> int:
 def _begun(request: Request) -> tuple[Command | Finished, Settings | None]:
     try:
         settings = settings_of(request.options, request.variables)
-        return command_of(request.options, stdin=request.stdin, cwd=_cwd(), settings=settings), settings
+        return _command(request, settings), settings
     except Exception as error:  # noqa: BLE001 - a traceback would tell a host nothing
         return broken(request.options, error), None
 
 
-def _cwd() -> str:
+def _command(request: Request, settings: Settings) -> Command:
     import os
 
-    return os.getcwd()  # noqa: PTH109 - text is what is wanted
+    cwd = os.getcwd()  # noqa: PTH109 - text is what is wanted
+    return command_of(request.options, stdin=request.stdin, cwd=cwd, settings=settings, began=request.began)
 
 
 def _general(request: Request, command: Command, asked: Question, settings: Settings, *, start: bool) -> int:

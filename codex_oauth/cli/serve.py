@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from codex_oauth.server import Ended, Listening, Log
 
 __all__ = ("command",)
+
+_DESCRIPTORS: Final = 4096
+"""What it may have open, where the system allows that: a connection and a file for each call that it takes, twice."""
 
 _TURN: Final = 0.0005
 """Seconds that one thread has the interpreter while another one waits for it."""
@@ -45,6 +50,9 @@ def command(on_demand: bool, options: dict[str, str]) -> None:
         if log is not None:
             log.line(f"not started: {error.code}")
         raise
+    # Whoever started it may want to remove the folder that it was started in.
+    os.chdir("/")
+    _allow_descriptors()
     # One request's secrets are looked for while another one is answered: turns of 5 ms would be felt.
     sys.setswitchinterval(_TURN)
     idle = whose.settings.service_idle if on_demand and whose.settings.service == "on-demand" else None
@@ -59,3 +67,13 @@ async def _serve(whose: Whose, listening: Listening, log: Log, idle: float | Non
     async with commands() as run:
         service = Service(whose.settings, whose.address.key, listening, run, log, idle=idle)
         return await service.serve()
+
+
+def _allow_descriptors() -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -33,7 +33,7 @@ def command() -> None:
 
 @command.command("start")
 @service_options
-def start(options: dict[str, str]) -> None:
+def _start(options: dict[str, str]) -> None:
     """Start the service in the background, and wait until it listens."""
     from codex_oauth.server import find_service
 
@@ -66,7 +66,7 @@ def start(options: dict[str, str]) -> None:
 
 @command.command("stop")
 @service_options
-def stop(options: dict[str, str]) -> None:
+def _stop(options: dict[str, str]) -> None:
     """Have the service end, once the calls that it runs have ended."""
     from codex_oauth.server import stop_service
 
@@ -78,7 +78,7 @@ def stop(options: dict[str, str]) -> None:
 @command.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
 @service_options
-def status(as_json: bool, options: dict[str, str]) -> None:
+def _status(as_json: bool, options: dict[str, str]) -> None:
     """Say whether the service runs, and what it has done. Exits with 1 if it does not run."""
     from codex_oauth.server import find_service
 
@@ -102,7 +102,7 @@ def status(as_json: bool, options: dict[str, str]) -> None:
 @click.option("--systemd", "kind", flag_value="systemd", help="A user unit of systemd.")
 @click.option("--launchd", "kind", flag_value="launchd", help="A launch agent of macOS.")
 @service_options
-def unit(kind: str | None, options: dict[str, str]) -> None:
+def _unit(kind: str | None, options: dict[str, str]) -> None:
     """Print a unit with which the system keeps the service running.
 
     \b

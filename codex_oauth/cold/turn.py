@@ -79,6 +79,8 @@ def followed(
         repaired=result.repaired,
         warm=False,
         turn_id=result.turn_id,
+        codex_version=opened.codex_version,
+        began=began,
     )
 
 

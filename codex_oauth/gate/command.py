@@ -21,16 +21,16 @@ from codex_oauth.gate.prompt import request_text
 from codex_oauth.gate.request import PermissionRequest
 from codex_oauth.gate.settling import Question, question, settled, without_model
 from codex_oauth.gate.situation import situation_of
-from codex_oauth.gate.verdict import REPLY_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from codex_oauth.client import AsyncCodex
+    from codex_oauth.gate.cache import KeptWord
     from codex_oauth.gate.policy import FailureClass, Policy
     from codex_oauth.gate.prompt import Rendered
     from codex_oauth.gate.request import Host
     from codex_oauth.gate.verdict import Verdict
+    from codex_oauth.metrics import Served
     from codex_oauth.types import Reply
 
 __all__ = (
@@ -41,7 +41,6 @@ __all__ = (
     "broken",
     "command_of",
     "finished",
-    "run",
     "settings_of",
 )
 
@@ -80,12 +79,20 @@ def settings_of(options: Mapping[str, str], environ: Mapping[str, str] | None = 
 class HookCommand:
     """`codex-oauth hook`."""
 
-    def __init__(self, options: Mapping[str, str], stdin: bytes, settings: Settings) -> None:
+    def __init__(
+        self, options: Mapping[str, str], stdin: bytes, settings: Settings, served: Served, began: float | None
+    ) -> None:
         policy = options.get("--policy")
         on_failure: Any = options.get("--on-failure")
         host = cast("Host", options["host"])
         self._call = HookCall(
-            stdin, host, settings, policy_file=Path(policy) if policy else None, on_failure=on_failure
+            stdin,
+            host,
+            settings,
+            policy_file=Path(policy) if policy else None,
+            on_failure=on_failure,
+            served=served,
+            began=began,
         )
 
     def question(self) -> Question | Finished:
@@ -93,9 +100,9 @@ class HookCommand:
         asked = self._call.question()
         return finished(asked) if isinstance(asked, HookAnswer) else asked
 
-    def answer(self, reply: Reply[Any]) -> Finished:
-        """What the model's reply makes of it."""
-        return finished(self._call.answer(reply))
+    def answer(self, reply: Reply[Any], *, shared: bool = False) -> Finished:
+        """What the model's reply makes of it; `shared` where somebody else had asked for it."""
+        return finished(self._call.answer(reply, shared=shared))
 
     def without(self, error: Exception) -> Finished:
         """What becomes of it without a reply."""
@@ -112,7 +119,17 @@ def finished(answer: HookAnswer) -> Finished:
 class ClassifyCommand:
     """`codex-oauth classify --json`."""
 
-    def __init__(self, options: Mapping[str, str], stdin: bytes, cwd: str, settings: Settings) -> None:
+    def __init__(
+        self,
+        options: Mapping[str, str],
+        stdin: bytes,
+        cwd: str,
+        settings: Settings,
+        served: Served,
+        began: float | None,
+    ) -> None:
+        self._served: Served = served
+        self._began = began
         self._options = options
         self._stdin = stdin
         self._cwd = cwd
@@ -122,6 +139,7 @@ class ClassifyCommand:
         self._policy: Policy | None = None
         self._rendered: Rendered | None = None
         self._journal: Journal | None = None
+        self._kept: KeptWord | None = None
 
     def question(self) -> Question | Finished:
         """What the model is asked; or all that there is to do."""
@@ -130,12 +148,19 @@ class ClassifyCommand:
         except CodexOAuthError as error:
             return self.without(error)
 
-    def answer(self, reply: Reply[Any]) -> Finished:
-        """What the model's reply makes of it."""
+    def answer(self, reply: Reply[Any], *, shared: bool = False) -> Finished:
+        """What the model's reply makes of it; `shared` where somebody else had asked for it."""
         assert self._request is not None
         assert self._policy is not None
         assert self._rendered is not None
-        return self._judged(settled(reply, self._request, self._policy, self._rendered))
+        assert self._journal is not None
+        self._journal.called = reply.began
+        verdict = settled(reply, self._request, self._policy, self._rendered)
+        if shared:
+            verdict = replace(verdict, shared=True)
+        elif self._kept is not None:
+            self._kept.keep(reply, verdict)
+        return self._judged(verdict)
 
     def without(self, error: Exception) -> Finished:
         """What becomes of it without a reply."""
@@ -161,18 +186,27 @@ class ClassifyCommand:
         self._notes = situation.notes
         self._request, self._policy = request, situation.policy
         self._rendered = rendered = request_text(request, situation.context)
-        self._journal = journal = Journal(self._settings.metrics, command="classify", host=request.host)
+        self._journal = journal = Journal(
+            self._settings.metrics, command="classify", host=request.host, served=self._served, began=self._began
+        )
         journal.request, journal.policy, journal.rendered = request, situation.policy, rendered
         verdict = without_model(request, situation.policy)
         if verdict is not None:
             return self._judged(verdict)
         asked = question(request, situation.policy, rendered)
-        return replace(
+        asked = replace(
             asked,
             model=options.get("--model") or asked.model,
             effort=options.get("--effort") or asked.effort,
             timeout=float(options["--timeout"]) if "--timeout" in options else asked.timeout,
         )
+        if situation.policy.cache:
+            from codex_oauth.gate.cache import kept_word
+
+            self._kept = kept_word(asked, request, situation.policy, rendered, situation.context, self._settings)
+            verdict = self._kept.verdict(request, situation.policy, rendered) if self._kept else None
+        journal.reached("asked")
+        return asked if verdict is None else self._judged(verdict)
 
     def _judged(self, verdict: Verdict) -> Finished:
         if self._journal is not None:
@@ -187,7 +221,15 @@ class ClassifyCommand:
 Command: TypeAlias = HookCommand | ClassifyCommand
 
 
-def command_of(options: Mapping[str, str], *, stdin: bytes, cwd: str, settings: Settings) -> Command:
+def command_of(
+    options: Mapping[str, str],
+    *,
+    stdin: bytes,
+    cwd: str,
+    settings: Settings,
+    served: Served = "process",
+    began: float | None = None,
+) -> Command:
     """A command.
 
     Args:
@@ -195,10 +237,12 @@ def command_of(options: Mapping[str, str], *, stdin: bytes, cwd: str, settings: 
         stdin: Its whole input.
         cwd: The folder that it runs in.
         settings: As `settings_of` gives them.
+        served: Who makes the call, for the metrics: the process that was asked, or the warm service.
+        began: When the request began, by `time.perf_counter()`; now if None.
     """
     if options["command"] == "hook":
-        return HookCommand(options, stdin, settings)
-    return ClassifyCommand(options, stdin, cwd, settings)
+        return HookCommand(options, stdin, settings, served, began)
+    return ClassifyCommand(options, stdin, cwd, settings, served, began)
 
 
 def broken(options: Mapping[str, str], error: Exception, name: FailureClass | None = None) -> Finished:
@@ -215,26 +259,6 @@ def broken(options: Mapping[str, str], error: Exception, name: FailureClass | No
     if not isinstance(error, CodexOAuthError):
         raise error
     return Finished(b"", _encoded(f"{explain(error)}\n"), error.exit_status)
-
-
-async def run(command: Command, codex: AsyncCodex) -> Finished:
-    """Run a command, with a client's call."""
-    asked = command.question()
-    if isinstance(asked, Finished):
-        return asked
-    try:
-        reply = await codex.complete(
-            asked.text,
-            instructions=asked.instructions,
-            output=REPLY_SCHEMA,
-            model=asked.model,
-            effort=asked.effort,
-            timeout=asked.timeout,
-            label=None,
-        )
-    except Exception as error:  # noqa: BLE001 - a failure is an answer too, and never an allow
-        return command.without(error)
-    return command.answer(reply)
 
 
 def _encoded(text: str) -> bytes:

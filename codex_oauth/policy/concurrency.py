@@ -34,9 +34,17 @@ class Places:
         most: The most.
         memory: Bytes of memory that are free, for turns that each start a process; None to leave it out of account.
             It may answer None where the system does not say.
+        clock: The time in seconds.
     """
 
-    def __init__(self, most: int, *, memory: Callable[[], int | None] | None = None) -> None:
+    def __init__(
+        self,
+        most: int,
+        *,
+        memory: Callable[[], int | None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
         self._most = self.limit = most
         self._memory = memory
         self._taken = 0
@@ -70,7 +78,7 @@ class Places:
 
     def refused(self) -> None:
         """The app-server has too much to do."""
-        now = time.monotonic()
+        now = self._clock()
         if now - self._halved > _SETTLED:  # the others of the same rush are refused too
             self._halved = now
             self.limit = max(1, min(self.limit, self._taken) // 2)
@@ -93,7 +101,7 @@ class Places:
     def _enter(self) -> None:
         self._taken += 1
         if self._memory is not None:
-            self._young.append(time.monotonic())
+            self._young.append(self._clock())
 
     def _is_free(self) -> bool:
         if not self._taken:
@@ -103,7 +111,7 @@ class Places:
     def _has_room(self) -> bool:
         if self._memory is None:
             return True
-        while self._young and time.monotonic() - self._young[0] > _SETTLED:
+        while self._young and self._clock() - self._young[0] > _SETTLED:
             self._young.popleft()
         free = self._memory()
         # What has just been started will take its memory yet.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from codex_oauth.config import Settings, environment
 from codex_oauth.errors import ConfigurationError
@@ -14,6 +14,12 @@ from codex_oauth.thin.key import key_of
 from codex_oauth.thin.place import socket_path
 
 __all__ = ("Address", "address_of", "deciding_variables")
+
+
+_PATHS: Final = (
+    *("CODEX_OAUTH_HOME", "CODEX_OAUTH_CONFIG", "CODEX_OAUTH_METRICS", "CODEX_OAUTH_CODEX_BIN"),
+    *("HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME"),
+)
 
 
 class Address(NamedTuple):
@@ -36,9 +42,13 @@ def address_of(settings: Settings, options: Mapping[str, str]) -> Address:
         options: `--home`, `--profile` and `--codex-bin`, as far as they were given.
 
     Raises:
-        ConfigurationError: There is no service on this system.
+        ConfigurationError: There is no service on this system, or a variable leads elsewhere from each folder.
     """
     check_platform()
+    for name in _PATHS:
+        value = environment().get(name, "")
+        if value and not value.startswith(("/", "~")) and (name, value) != ("CODEX_OAUTH_METRICS", "off"):
+            raise ConfigurationError(f"{name} must be an absolute path, or begin with ~, for a service to be shared")
     key = key_of(environment(), options)
     return Address(key, socket_path(environment(), str(settings.state_dir), key))
 

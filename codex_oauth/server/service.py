@@ -38,7 +38,9 @@ __all__ = ("Ended", "Service")
 _TICK: Final = 1.0
 """Seconds between looks at the clock and at the socket."""
 
-_MOST_CONNECTIONS: Final = 1024
+_MOST_CONNECTIONS: Final = 640
+"""Clients at once: the calls that are taken, and some who ask how it is. The next one finds its connection closed."""
+
 _LONGEST_CALL: Final = 1024 * 1024
 # Bytes of a command line with its folder and PATH: more than a system lets a command line have is none.
 

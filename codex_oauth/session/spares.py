@@ -50,6 +50,7 @@ _NOTHING: Final = {"type": "nothing"}
 
 @dataclass(slots=True, eq=False)
 class _Spare:
+    lifetime: float
     since: float = field(default_factory=time.monotonic)
     since_by_the_wall: float = field(default_factory=time.time)
     start: Start | None = None
@@ -70,7 +71,7 @@ class _Spare:
     def left(self) -> float:
         """Seconds that it is good for. The one clock stands still while the machine sleeps, and the other is set."""
         age = max(time.monotonic() - self.since, time.time() - self.since_by_the_wall)
-        return LIFETIME - age
+        return self.lifetime - age
 
 
 @dataclass(slots=True, eq=False)
@@ -97,6 +98,7 @@ class Spares:
         params: What a thread for a request is started with.
         calm: Whether nothing is amiss with the sign-in. Where the service refuses the token, making a spare ready
             begins a loop of refreshes (0.163).
+        lifetime: Seconds that a spare is kept for.
     """
 
     def __init__(
@@ -104,7 +106,10 @@ class Spares:
         dispatcher: Dispatcher,
         params: Callable[[TurnRequest], ThreadStartParams],
         calm: Callable[[], bool],
+        *,
+        lifetime: float = LIFETIME,
     ) -> None:
+        self._lifetime = lifetime
         self._dispatcher = dispatcher
         self._params = params
         self._calm = calm
@@ -176,7 +181,7 @@ class Spares:
             while one.spares and one.spares[0].left <= 0:
                 _abandon(one.spares.popleft())
             if one.spares:
-                first = min(one.spares[0].left, first or LIFETIME)
+                first = min(one.spares[0].left, first or self._lifetime)
             elif not one.running:
                 # Its instructions are somebody's words.
                 del self._sets[key]
@@ -197,7 +202,7 @@ class Spares:
         for _ in range(min(most, one.wanted - len(one.spares))):
             if self._closed or self._dispatcher.closed or not self._calm():
                 return
-            spare = _Spare()
+            spare = _Spare(self._lifetime)
             one.spares.append(spare)
             spare.start = send_thread_start(self._dispatcher, one.params, on_result=partial(self._make_ready, spare))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -192,3 +193,23 @@ def test_a_service_that_answers_nobody_stops_the_run(
     chatgpt.default = echo_but(lambda _: None)
     assert run_cli("batch", questions, str(out), "--retry-failed").returncode == 0
     assert len(answered(out)) == 100
+
+
+@pytest.mark.usefixtures("settings")
+def test_an_app_server_that_is_killed_is_replaced_and_its_items_asked_again(
+    environ: dict[str, str],
+    chatgpt: LoopbackChatGPT,
+    processes_of: Callable[[], list[int]],
+    tmp_path: Path,
+    out: Path,
+) -> None:
+    questions = write_questions(tmp_path / "in.jsonl", numbered(40))
+    chatgpt.latency = 0.2
+    with Piped(environ, tmp_path, "batch", questions, str(out)) as command:
+        chatgpt.wait_for_model_requests(12)
+        (app_server,) = processes_of()
+        os.kill(app_server, signal.SIGKILL)
+        ended = command.end()
+    assert (ended.returncode, ended.stderr.splitlines()[0]) == (0, "40 of 40 done: 40 answered")
+    assert len(answered(out)) == 40
+    assert len(chatgpt.model_requests) <= 40 + AT_ONCE

@@ -76,6 +76,37 @@ def test_a_day_is_a_row_and_the_rate_and_the_lists_follow(run_cli: RunCLI, file:
     assert "nearest-rank" in legend[0]
 
 
+def took(time: datetime, local: float, model: float, *, warm: bool) -> dict[str, Any]:
+    """A request of so many milliseconds."""
+    line = request(time=time, total=local + model)
+    phases = {"read": 1.0, "policy": 2.0, "asked": 3.0, "thread": local - 1, "completed": local + model - 1}
+    return {**line, "phases": {**line["phases"], **phases}, "warm": warm}
+
+
+def test_local_time_is_told_from_the_models_and_warm_from_cold_step_by_step(run_cli: RunCLI, file: Path) -> None:
+    warm, cold = took(now(), 31.0, 1_000.0, warm=True), took(now(), 131.0, 900.0, warm=False)
+    fill(file, *[warm] * 3, cold, {**cold, "cached": True, "phases": {"total": 2.0}}, {**warm, "shared": True})
+    shown = run_cli("metrics").stdout.decode()
+    blocks = [[" ".join(row.split()) for row in block.splitlines()] for block in shown.split("\n\n")]
+    kept = "decided by what the model had said shortly before: 1"
+    assert blocks[1][1:] == [f"{kept}; by the reply to another request with the same question: 1"]
+    spent, steps, legend = blocks[-3:]
+    assert spent == [
+        "where the time went all local p50 p95 model p50 p95 local",
+        "requests, warm 4 31 31 1000 1000 3%",
+        "requests, cold 1 131 131 900 900 12.7%",
+    ]
+    assert steps == [
+        "local steps warm p50 p95 cold p50 p95",
+        "read the request 1 1 1 1",
+        "policy and context 1 1 1 1",
+        "make the question 1 1 1 1",
+        "open a thread 27 27 127 127",
+        "after the turn 1 1 1 1",
+    ]
+    assert legend[0].endswith("local: all but the model's turn")
+
+
 def test_as_json_it_is_one_value_that_fits_its_schema(run_cli: RunCLI, file: Path) -> None:
     fill(file, *some(now()), "no JSON", "", '{"an": "other"}')
     done = run_cli("metrics", "--json", "--days", "3", "--top", "1")
@@ -196,7 +227,8 @@ def test_a_terminal_of_80_columns_is_enough(environ: dict[str, str], file: Path,
     long = [
         request("ask", f"make {'家' * 90} {n}", tool="mcp__a_long_server__a_long_tool", time=now()) for n in range(3)
     ]
-    fill(file, *many, *some(now()), *long)
+    spent = [took(now(), 99_999.0, 99_999.0, warm=warm) for warm in (True, False)]
+    fill(file, *many, *some(now()), *long, *spent)
     shown = run_in_terminal(environ, tmp_path, "metrics")
     assert shown.returncode == 0
     lines = shown.plain.splitlines()

@@ -16,7 +16,8 @@ from tests.cli.terminal import run_in_terminal
 from tests.conftest import RunCLI
 
 COMMANDS = (
-    *("classify", "complete", "completion", "demo", "doctor", "gate", "hook", "install", "limits", "login", "logout"),
+    *("batch", "classify", "complete", "completion", "demo", "doctor", "gate", "hook", "install", "limits"),
+    *("login", "logout"),
     *("metrics", "models", "profiles", "status", "uninstall"),
 )
 CALLS = (("complete", "hi"), ("classify", "--command", "ls"))

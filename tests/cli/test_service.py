@@ -75,6 +75,7 @@ def test_one_that_runs_is_not_started_again(cli: RunCLI) -> None:
 def test_it_outlives_the_terminal_that_it_was_started_in(cli: RunCLI) -> None:
     pid = started(cli)
     assert os.getsid(pid) == pid
+    assert os.readlink(f"/proc/{pid}/cwd") == "/"
     assert {os.readlink(f"/proc/{pid}/fd/{number}") for number in (0, 1)} == {"/dev/null"}
     assert os.readlink(f"/proc/{pid}/fd/2").endswith("/service.log")
 
@@ -127,6 +128,16 @@ def test_a_place_that_is_not_this_users_own_is_said_by_name(run_cli: RunCLI, env
     done = run_cli("serve")
     assert done.returncode == 2
     assert f"{folder} is open to others: chmod 700 {folder}" in done.stderr.decode()
+
+
+@pytest.mark.parametrize("name", ["CODEX_OAUTH_HOME", "CODEX_OAUTH_METRICS", "CLAUDE_CONFIG_DIR", "CODEX_HOME"])
+def test_a_variable_that_leads_elsewhere_from_each_folder_has_no_service(
+    run_cli: RunCLI, environ: dict[str, str], name: str
+) -> None:
+    environ[name] = "here/or/there"
+    done = run_cli("serve")
+    assert done.returncode == 2
+    assert f"{name} must be an absolute path" in done.stderr.decode()
 
 
 # --- units -----------------------------------------------------------------------------------------------------------

@@ -14,10 +14,10 @@ from tests.metrics.samples import call, request
 from tests.metrics.test_report import json_of, report_of
 
 COLD = {
-    **{"read": 20.0, "policy": 25.0, "asked": 28.0},
-    **{"spawn": 30.0, "initialize": 80.0, "account": 85.0, "thread": 92.0},
-    **{"first_event": 95.0, "first_text": 700.0, "completed": 1092.0, "total": 1100.0},
-}
+    "read": 20.0, "policy": 25.0, "asked": 28.0,
+    "spawn": 30.0, "initialize": 80.0, "account": 85.0, "thread": 92.0,
+    "first_event": 95.0, "first_text": 700.0, "completed": 1092.0, "total": 1100.0,
+}  # fmt: skip
 WARM = {"read": 5.0, "policy": 9.0, "asked": 11.0, "thread": 12.0, "completed": 912.0, "total": 914.0}
 
 
@@ -34,10 +34,11 @@ def test_every_phase_is_that_of_a_step_or_of_the_turn() -> None:
 
 def test_the_steps_of_a_call_are_together_all_of_it_and_the_turn_is_one_of_them() -> None:
     steps = steps_of(COLD)
+    assert steps is not None
     assert steps == {
-        **{"read": 20.0, "policy": 5.0, "asked": 3.0, "spawn": 2.0, "initialize": 50.0, "account": 5.0},
-        **{"thread": 7.0, "completed": 1000.0, "total": 8.0},
-    }
+        "read": 20.0, "policy": 5.0, "asked": 3.0, "spawn": 2.0, "initialize": 50.0, "account": 5.0,
+        "thread": 7.0, "completed": 1000.0, "total": 8.0,
+    }  # fmt: skip
     assert sum(steps.values()) == COLD["total"]
 
 
@@ -116,7 +117,7 @@ def test_what_failed_what_was_kept_and_what_has_no_phases_is_left_out() -> None:
     assert report["time"] == []
     assert report["totals"]["cached"] == 1
     # Neither the failure nor what was kept was waited for as a verdict is.
-    assert report["totals"]["latency_ms"]["count"] == 2
+    assert report["totals"]["latency_ms"]["count"] == 1
 
 
 def test_a_request_that_shared_a_call_is_measured_and_counted() -> None:

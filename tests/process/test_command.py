@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,20 @@ def test_no_environment_is_in_its_arguments_or_its_repr(command: CommandSpec) ->
 
 def test_what_is_inherited_is_not_changed(command: CommandSpec) -> None:
     assert SECRET["CODEX_HOME"] == "/of/somebody/else"
+
+
+def test_another_catalogue_is_named_by_its_path_alone(tmp_path: Path) -> None:
+    catalogue = tmp_path / 'a "quoted" name.json'
+    command = app_server_command(
+        codex=Path("/codex"), home=Path("/home"), inherited={}, cwd=Path("/empty"), catalogue=catalogue
+    )
+    name, flag, override, last = command.argv
+    assert (name, flag, last) == ("/codex", "-c", "app-server")
+    assert tomllib.loads(override) == {"model_catalog_json": str(catalogue)}
+
+
+def test_a_path_that_toml_cannot_hold_is_left_to_the_configuration() -> None:
+    command = app_server_command(
+        codex=Path("/codex"), home=Path("/home"), inherited={}, cwd=Path("/empty"), catalogue=Path("/a\x7fb.json")
+    )
+    assert command.argv == ("/codex", "app-server")

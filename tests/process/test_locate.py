@@ -14,7 +14,7 @@ import pytest
 from codex_oauth.config import Settings
 from codex_oauth.errors import CodexNotFoundError, UnsupportedCodexError
 from codex_oauth.process import MINIMUM_VERSION, Binary, find_binary
-from codex_oauth.process.locate import check_version, run_codex
+from codex_oauth.process.locate import BinaryWatch, check_version, run_codex
 
 MakeProgram = Callable[..., Path]
 SOME_BINARY = Binary(path=Path("/bin/codex"), size=1, mtime_ns=1, source="option")
@@ -210,3 +210,35 @@ def test_the_same_binary_elsewhere_is_another_one(tmp_path: Path, make_program: 
     second = find_binary(settings_for(tmp_path, codex_bin=make_program("exit", "b/codex")))
     assert first != second
     assert first == replace(first)
+
+
+def test_a_binary_that_is_as_it_was_is_not_looked_for_again(settings: Settings) -> None:
+    watch = BinaryWatch(settings)
+    assert watch.find() is watch.find()
+
+
+def test_a_link_that_an_upgrade_moves_leads_to_the_new_binary(settings: Settings, tmp_path: Path) -> None:
+    link = tmp_path / "codex"
+    for version in ("old", "new"):
+        (tmp_path / version).write_text(f"#!/bin/sh\n# {version}\n")
+        (tmp_path / version).chmod(0o700)
+    link.symlink_to("old")
+    watch = BinaryWatch(replace(settings, codex_bin=link))
+    assert watch.find().path.name == "old"
+    link.unlink()
+    link.symlink_to("new")
+    assert watch.find().path.name == "new"
+
+
+def test_a_binary_that_is_gone_or_cannot_run_any_more_is_missed(settings: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "codex"
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o700)
+    watch = BinaryWatch(replace(settings, codex_bin=path))
+    watch.find()
+    path.chmod(0o600)
+    with pytest.raises(CodexNotFoundError):
+        watch.find()
+    path.unlink()
+    with pytest.raises(CodexNotFoundError):
+        watch.find()
