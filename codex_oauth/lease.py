@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
-from codex_oauth.errors import ReauthenticationRequired, ServerCrashedError
+from codex_oauth.errors import InvalidRequestError, ReauthenticationRequired, ServerCrashedError, UpstreamHTTPError
 from codex_oauth.models import choose_effort, choose_model
 from codex_oauth.policy import Concurrency, Places, Retry, Runner, StructuredOutput
 from codex_oauth.schema import OutputSpec
@@ -67,6 +67,10 @@ class _Turns:
         session = await self.session(request)
         try:
             result = await session.run(request)
+        except (InvalidRequestError, UpstreamHTTPError):
+            # It may be the way without WebSockets that the service does not take.
+            self._process.network.forget()
+            raise
         except ReauthenticationRequired as error:
             await self._process.refused(error, self._server)
             # Somebody else has refreshed in that very moment, and this process sent the used token. Nothing was begun:

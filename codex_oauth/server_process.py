@@ -17,7 +17,9 @@ from codex_oauth.config import Settings
 from codex_oauth.errors import ConfigurationError, ReauthenticationRequired
 from codex_oauth.events import Observer
 from codex_oauth.home import Home, HomeWatch, foreign_home, prepare_home, work_dir
+from codex_oauth.home.network import Network
 from codex_oauth.process import Binary, CommandSpec, app_server_command
+from codex_oauth.process.command import POST_ONLY
 from codex_oauth.process.environment import served_environment
 from codex_oauth.process.locate import BinaryWatch
 from codex_oauth.session import Server, Session, TurnRequest, ignore, open_session
@@ -30,6 +32,9 @@ _STORE_PATIENCE: Final = 3.0
 """Seconds to wait for another process to store the token that it got for the one that was refused here as used."""
 
 _LOOK_AGAIN: Final = 0.05
+
+_PERSONAL: Final = frozenset({"free", "go", "plus", "pro"})
+# Plans whose requests go to chatgpt.com. A workspace may have an address of its own, which codex finds out by itself.
 
 _BASE_LASTS: Final = 10.0
 """Seconds for which the command of a shared app-server holds; to work it out takes 0.1 ms."""
@@ -47,7 +52,8 @@ class ServerProcess:
         self._shared = SharedSession()
         self._sign_in: SignIn | None = None
         self._made_of: object = None
-        self._base: tuple[Binary, Home | None, float, Server] | None = None
+        self._base: tuple[tuple[Binary, Home | None, bool], float, Server] | None = None
+        self.network = Network(settings)
 
     @property
     def settings(self) -> Settings:
@@ -162,7 +168,10 @@ class ServerProcess:
             lambda found, inherit: self.sign_in_server(binary, found, inherit), sign_in_command(settings, binary.path)
         )
         self._sign_in = found
-        server = self._served(binary, first, home)
+        post_only = found is not None and found.plan in _PERSONAL and self._refuses_websockets()
+        if self.is_shared:
+            self._made_of = binary, home, post_only
+        server = self._served(binary, first, home, post_only=post_only)
         # With a key beside a plan, the app-server says who pays before anything is sent.
         ahead = self._counts(found) and found is not None and found.holds_key == (server.wallet == "apiKey")
         return replace(
@@ -170,22 +179,33 @@ class ServerProcess:
             signed_in=self._counts(found),
             made_for=found,
             first=first,
-            ahead=ahead,
+            # What is asked ahead outside of a shared one may be kept for later calls, on other networks.
+            ahead=ahead and (self.is_shared or not post_only),
             spares=self.is_shared,
             meanwhile=meanwhile,
         )
 
-    def _served(self, binary: Binary, first: TurnRequest | None, home: Home | None) -> Server:
+    def _refuses_websockets(self) -> bool:
+        settings = self._settings
+        return settings.managed and wallet_of(settings) == "chatgpt" and self.network.refuses_websockets
+
+    def _served(self, binary: Binary, first: TurnRequest | None, home: Home | None, *, post_only: bool) -> Server:
         """What serves calls. Where they share one, it is the same for all that begin within seconds, of which the first
         starts it at most."""
-        if not self.is_shared:
-            return self._server(self._command(binary, first, home), binary)
-        now = time.monotonic()
-        if self._base is None or self._base[:2] != (binary, home) or now - self._base[2] > _BASE_LASTS:
-            self._base = binary, home, now, self._server(self._command(binary, first, home), binary)
-        return self._base[3]
+        now, key = time.monotonic(), (binary, home, post_only)
+        if self.is_shared and self._base is not None and self._base[0] == key and now - self._base[1] < _BASE_LASTS:
+            return self._base[2]
+        server = self._server(self._command(binary, first, home, post_only=post_only), binary)
+        if post_only:
+            server = replace(server, provider=POST_ONLY)
+        elif self._settings.managed:
+            server = replace(server, on_fallback=self.network.note)
+        self._base = key, now, server
+        return server
 
-    def _command(self, binary: Binary, first: TurnRequest | None, home: Home | None) -> CommandSpec:
+    def _command(
+        self, binary: Binary, first: TurnRequest | None, home: Home | None, *, post_only: bool = False
+    ) -> CommandSpec:
         """The process that serves calls. On a home of the user's own it is started as codex itself would be."""
         settings = self._settings
         inherited, catalogue = settings.inherited, None
@@ -194,7 +214,12 @@ class ServerProcess:
             if first is not None and home is not None and not self.is_shared:
                 catalogue = home.catalogue_of(first.model)
         return app_server_command(
-            codex=binary.path, home=settings.home, inherited=inherited, cwd=work_dir(settings), catalogue=catalogue
+            codex=binary.path,
+            home=settings.home,
+            inherited=inherited,
+            cwd=work_dir(settings),
+            catalogue=catalogue,
+            post_only=post_only,
         )
 
     def sign_in_server(self, binary: Binary, sign_in: SignIn | None = None, inherit: tuple[int, ...] = ()) -> Server:

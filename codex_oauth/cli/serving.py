@@ -76,6 +76,6 @@ def whose_service(options: dict[str, str], *, may_be_off: bool = False) -> Whose
     )
     address = address_of(settings, options)
     if settings.service == "off" and not may_be_off:
-        where = f"`service` in {settings.config_file}" if settings.config_file else "CODEX_OAUTH_SERVICE"
-        raise ConfigurationError(f"the warm service is off, by CODEX_OAUTH_SERVICE or {where}")
+        file = f", or `service` in {settings.config_file}" if settings.config_file else ""
+        raise ConfigurationError(f"the warm service is off, as CODEX_OAUTH_SERVICE{file} says")
     return Whose(settings, options, address)

@@ -6,10 +6,20 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from codex_oauth.process.watchdog import KILL_GRACE
 
-__all__ = ("CommandSpec", "app_server_command")
+__all__ = ("POST_ONLY", "CommandSpec", "app_server_command")
+
+POST_ONLY: Final = "codex_oauth_post"
+"""The built-in provider's equal for a network that refuses WebSockets: the same address and the same sign-in. codex has
+no other switch for them, and takes no change of its built-in one."""
+
+_POST_ONLY_TABLE: Final = (
+    f'model_providers.{POST_ONLY}={{name="OpenAI",base_url="https://chatgpt.com/backend-api/codex",'
+    'wire_api="responses",requires_openai_auth=true,supports_websockets=false}'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,7 @@ def app_server_command(
     cwd: Path,
     inherit: tuple[int, ...] = (),
     catalogue: Path | None = None,
+    post_only: bool = False,
 ) -> CommandSpec:
     """The command for `codex app-server` on a home.
 
@@ -49,10 +60,13 @@ def app_server_command(
         cwd: The folder it runs in.
         inherit: Descriptors that it keeps open.
         catalogue: A catalogue in place of the one that the home's configuration names.
+        post_only: Whether it shall know the provider `POST_ONLY`.
     """
     # A JSON string is a TOML one, but for what TOML does not know; such a path is left to the configuration.
     named = "" if catalogue is None else json.dumps(str(catalogue), ensure_ascii=False)
     overrides = ("-c", f"model_catalog_json={named}") if named and named.isprintable() else ()
+    if post_only:
+        overrides += ("-c", _POST_ONLY_TABLE)
     return CommandSpec(
         argv=(str(codex), *overrides, "app-server"),
         env={**inherited, "CODEX_HOME": str(home)},

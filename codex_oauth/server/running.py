@@ -60,7 +60,7 @@ async def commands() -> AsyncGenerator[Run]:
             if options is None:
                 raise Refused(HTTPStatus.BAD_REQUEST, "not a command for the service")
             settings = codex.settings
-            command = command_of(options, stdin=stdin, cwd=cwd, settings=settings)
+            command = command_of(options, stdin=stdin, cwd=cwd, settings=settings, served="service")
             began = anyio.current_time()
             size = len(stdin) + sum(map(len, words))
             asked = await in_thread(command.question, large if size > _LARGE else small)
@@ -70,10 +70,10 @@ async def commands() -> AsyncGenerator[Run]:
             if seconds != settings.timeout or anyio.current_time() - began > _NOTICEABLE:
                 await promise(seconds)
             try:
-                reply, _ = await _asked(asked, codex, flights)
+                reply, shared = await _asked(asked, codex, flights)
             except Exception as error:  # noqa: BLE001 - a failure is an answer too, and never an allow
                 return await in_thread(partial(command.without, error))
-            return await in_thread(partial(command.answer, reply))
+            return await in_thread(partial(command.answer, reply, shared=shared))
 
         yield run
 

@@ -47,6 +47,8 @@ class Server:
         tokens: Gives the token, instead of the home's sign-in.
         first: The turn that it is started for, whose thread can be asked for at once.
         meanwhile: Work of the caller's own that is done while the app-server starts, which takes it some 50 ms.
+        provider: What sends the requests: the built-in provider, or the same without WebSockets.
+        on_fallback: Told that the network refuses WebSockets; codex says so after six seconds of trying.
     """
 
     command: CommandSpec
@@ -60,6 +62,8 @@ class Server:
     tokens: TokenSource | None = field(default=None, repr=False)
     first: TurnRequest | None = field(default=None, repr=False)
     meanwhile: Callable[[], None] | None = None
+    provider: str = PROVIDER
+    on_fallback: Callable[[], None] | None = None
 
 
 def initialize_params() -> InitializeParams:
@@ -72,6 +76,8 @@ def initialize_params() -> InitializeParams:
 
 def thread_params(server: Server, request: TurnRequest) -> ThreadStartParams:
     """What `thread/start` is sent with for a turn."""
-    return thread_start(
+    params = thread_start(
         cwd=str(server.command.cwd), instructions=request.instructions, model=request.model, effort=request.effort
     )
+    params["modelProvider"] = server.provider
+    return params

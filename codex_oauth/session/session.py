@@ -32,7 +32,7 @@ from codex_oauth.session.listing import list_models
 from codex_oauth.session.replies import decline
 from codex_oauth.session.request import Thread, TurnRequest, TurnResult, ignore
 from codex_oauth.session.router import Router
-from codex_oauth.session.server import PROVIDER, Server, initialize_params, thread_params
+from codex_oauth.session.server import Server, initialize_params, thread_params
 from codex_oauth.session.spares import Spares, send_thread_start
 from codex_oauth.session.storm import state_of
 from codex_oauth.session.turn import run_turn
@@ -48,6 +48,9 @@ __all__ = ("Session", "open_session")
 STOP_PATIENCE: Final = 0.3
 """Seconds to wait for an app-server to end. It takes 20 to 40 ms, unless a token refresh is in flight or it hangs; a
 watchdog then gives it the time that it may need, and the caller goes on."""
+
+_FELL_BACK: Final = "Falling back from WebSockets"
+# How codex's warning begins (0.159 to 0.169) when it sends a thread's requests as POSTs from then on.
 
 _ANSWER_PATIENCE: Final = 0.02
 # Seconds in which a line that is to be written is written.
@@ -267,7 +270,7 @@ class Session:
             raise errors.ForeignInstructionsError(
                 f"the app-server would add {', '.join(sources)} to the prompt; move it away", sources=sources
             )
-        if answer["modelProvider"] != PROVIDER:
+        if answer["modelProvider"] != self._server.provider:
             raise errors.WrongAccountError(
                 f"the home's configuration sends requests to {answer['modelProvider']!r}, where no ChatGPT plan pays",
                 account=answer["modelProvider"],
@@ -320,6 +323,9 @@ class Session:
         if method == "account/rateLimits/updated" and isinstance(params.get("rateLimits"), dict):
             # Read without a check of its shape: a fault here would end the read loop, and with it every other call.
             self.limits = self.limits.updated(params["rateLimits"])
+        elif method == "warning" and self._server.on_fallback is not None:
+            if str(params.get("message")).startswith(_FELL_BACK):
+                self._server.on_fallback()
         self.router.deliver(method, params)
 
     async def _asked(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:

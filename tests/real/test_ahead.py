@@ -47,7 +47,7 @@ def said(request: ModelRequest) -> list[tuple[str, str]]:
 def plain(request: ModelRequest) -> str:
     """The request without its ids, times and the order of its keys."""
     text = json.dumps({key: value for key, value in request.body.items() if key != "client_metadata"}, sort_keys=True)
-    return re.sub(r"resp_\w+|(msg_)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|msg_\w+", "<id>", text)
+    return re.sub(r"resp_\w+|(msg_)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|msg_\w+|\b1\d{9}\.\d+", "<id>", text)
 
 
 @pytest.mark.usefixtures("transport")

@@ -193,7 +193,8 @@ def test_a_machine_that_sleeps_in_the_middle_of_a_call_loses_at_most_that_one(
     asleep.wait(_DEADLINE + 1)
     for pid in everybody:
         os.kill(pid, signal.SIGCONT)
-    assert outcome(client, timeout=10) == (1, b"")
+    # Either its deadline is the first to be noticed, or that the service has given the call up: it asks by itself then.
+    assert outcome(client, timeout=10) in ((1, b""), (0, ALLOWED))
     assert outcome(hook(short)) == (0, ALLOWED)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import socket
 import subprocess
 import sys
@@ -17,11 +16,12 @@ from codex_oauth.server.calls import MOST_CALLS
 from codex_oauth.server.connection import MOST_BODY
 from codex_oauth.testing import Hang, LoopbackChatGPT, Slow
 from codex_oauth.thin.ask import NoService
+from codex_oauth.thin.place import socket_path
 from codex_oauth.thin.wire import head_of
 from codex_oauth.version import __version__
 from tests.gate.answers import answer
 from tests.scripted import eventually
-from tests.server.served import ALLOWED, HOOK, Served, Waiting, ended, hook_input, processes_with
+from tests.server.served import ALLOWED, HOOK, Served, Waiting, ended, hook_input
 
 # --- answers ---------------------------------------------------------------------------------------------------------
 
@@ -113,6 +113,18 @@ def test_who_signs_in_later_is_answered_by_the_same_service(served: Served, chat
     assert served.ask(*HOOK, stdin=hook_input()).stdout == ALLOWED
 
 
+def test_the_hooks_metrics_say_that_it_was_warm(served: Served) -> None:
+    served.start()
+    served.app_server()
+    served.ask(*HOOK, stdin=hook_input())
+    served.ask(*HOOK, stdin=hook_input("git log"))
+    assert served.settings.metrics is not None
+    entries = [json.loads(line) for line in served.settings.metrics.read_bytes().splitlines()]
+    assert [(entry["gate"]["verdict"], entry["served"], entry["warm"]) for entry in entries] == [
+        ("allow", "service", True)
+    ] * 2
+
+
 # --- who is refused --------------------------------------------------------------------------------------------------
 
 
@@ -170,6 +182,13 @@ def test_a_client_whose_path_leads_to_another_codex_is_not_served(
         (tmp_path / name / "codex").symlink_to(target)
     paths = {name: f"{tmp_path / name}:{environ['PATH']}" for name in ("one", "same", "other")}
     served.environ |= {"PYTHONPATH": f"{tmp_path / 'packages'}:{Path(__file__).parents[2]}", "PATH": paths["one"]}
+    # Without site, it is another installation, with another key.
+    key = "import os; from codex_oauth.thin.key import key_of; print(key_of(os.environ, {}))"
+    said = subprocess.run(
+        [sys.executable, "-S", "-c", key], env=served.environ, capture_output=True, text=True, timeout=30, check=True
+    )
+    served.key = said.stdout.strip()
+    served.path = socket_path(served.environ, str(served.settings.state_dir), served.key)
     served.start(python=("-S",))
     answers = {
         name: served.send(served.message(*HOOK, stdin=hook_input(), path=path)).answer() for name, path in paths.items()
@@ -324,85 +343,6 @@ def test_those_who_ask_the_same_at_once_share_one_call(served: Served, chatgpt: 
     clients = [served.hook() for _ in range(8)]
     assert [client.answer()[2] for client in clients] == [ALLOWED] * 8
     assert len(chatgpt.model_requests) == 1
-
-
-# --- the end ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_ends_it_after_what_runs(served: Served, chatgpt: LoopbackChatGPT, number: signal.Signals) -> None:
-    process = served.start()
-    chatgpt.script(Slow(answer("allow"), 0.1))
-    running = served.hook()
-    chatgpt.wait_for_model_requests(1)
-    process.send_signal(number)
-    assert eventually(lambda: not Path(served.path).exists())
-    assert running.answer()[2] == ALLOWED
-    assert ended(process) == 0
-    assert eventually(lambda: processes_with(f"CODEX_HOME={served.settings.home}") == [])
-
-
-def test_a_second_signal_ends_it_at_once(served: Served, chatgpt: LoopbackChatGPT) -> None:
-    process = served.start()
-    chatgpt.script(Hang())
-    running = served.hook()
-    chatgpt.wait_for_model_requests(1)
-    process.terminate()
-    assert eventually(lambda: not Path(served.path).exists())
-    process.terminate()
-    assert ended(process) == 0
-    assert running.answer()[0] == 0
-
-
-def test_it_ends_by_itself_when_nobody_asks(served: Served, environ: dict[str, str], chatgpt: LoopbackChatGPT) -> None:
-    folder = Path(environ["XDG_CONFIG_HOME"]) / "codex-oauth"
-    folder.mkdir(parents=True)
-    (folder / "config.toml").write_text("service_idle = 2\n")
-    process = served.start("--on-demand")
-    chatgpt.script(Slow(answer("allow"), 0.3))
-    running = served.hook()  # takes longer than that
-    assert running.answer()[2] == ALLOWED
-    assert ended(process) == 0
-    assert not Path(served.path).exists()
-    assert eventually(lambda: processes_with(f"CODEX_HOME={served.settings.home}") == [])
-
-
-def test_always_is_always(served: Served, environ: dict[str, str]) -> None:
-    folder = Path(environ["XDG_CONFIG_HOME"]) / "codex-oauth"
-    folder.mkdir(parents=True)
-    (folder / "config.toml").write_text("service_idle = 1\n")
-    served.environ["CODEX_OAUTH_SERVICE"] = "always"
-    always = Served(served.environ)
-    process = always.start("--on-demand")
-    try:
-        assert always.status()["idle_timeout_s"] is None
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(2.5)
-    finally:
-        always.close()
-
-
-def test_what_it_says_of_its_life_is_in_the_log_and_holds_no_content(served: Served, chatgpt: LoopbackChatGPT) -> None:
-    log = served.settings.state_dir / "service.log"
-    log.unlink(missing_ok=True)
-    process = served.start("--on-demand")
-    assert served.ask(*HOOK, stdin=hook_input("cat my-words")).stdout == ALLOWED
-    process.terminate()
-    assert ended(process) == 0
-    text = log.read_text()
-    assert [line.split(" ", 2)[2] for line in text.splitlines()] == [
-        f"codex-oauth {__version__} listens at {served.path}",
-        "ended after 1 calls: SIGTERM",
-    ]
-    assert oct(log.stat().st_mode)[-3:] == "600"
-
-
-def test_the_hooks_metrics_say_that_it_was_warm(served: Served) -> None:
-    served.start()
-    served.app_server()
-    served.ask(*HOOK, stdin=hook_input())
-    served.ask(*HOOK, stdin=hook_input("git log"))
     assert served.settings.metrics is not None
     entries = [json.loads(line) for line in served.settings.metrics.read_bytes().splitlines()]
-    assert [entry["gate"]["verdict"] for entry in entries] == ["allow", "allow"]
-    assert entries[-1]["warm"] is True
+    assert sorted(entry["shared"] for entry in entries) == [False] + [True] * 7
