@@ -6,7 +6,6 @@ import os
 import warnings
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, cast, overload
 
 import anyio
@@ -20,6 +19,7 @@ from codex_oauth.events import Event, Observer
 from codex_oauth.images import data_url
 from codex_oauth.lease import Lease
 from codex_oauth.policy import Deadline, Places, available_memory
+from codex_oauth.records import replace
 from codex_oauth.schema import OutputSpec, output_spec
 from codex_oauth.server_process import ServerProcess
 from codex_oauth.session import TurnRequest

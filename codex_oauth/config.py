@@ -10,11 +10,11 @@ import re
 import stat
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
 
 from codex_oauth.errors import ConfigurationError
+from codex_oauth.records import field, record
 from codex_oauth.thin.launch import child_environment
 
 __all__ = (
@@ -51,7 +51,7 @@ BILLING_VARIABLES: Final = ("CODEX_ACCESS_TOKEN", "CODEX_API_KEY", "OPENAI_API_K
 """Variables that could make another wallet pay, or another host answer. The child never sees them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ExternalSource:
     """Where a token comes from whose refresh somebody else owns; as it was set, not yet read.
 
@@ -75,7 +75,7 @@ class ExternalSource:
         return "CODEX_OAUTH_TOKEN" if self.token is not None else "token_command"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Settings:
     """Everything that a call needs to know about this machine.
 
@@ -118,7 +118,7 @@ class Settings:
     billing_variables: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class HostHomes:
     """Where the coding agents keep their own settings.
 

@@ -7,9 +7,9 @@ A stream yields these; metrics and recorders subscribe to them. Events hold cont
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from codex_oauth.records import field, record
 from codex_oauth.types import Account, Usage
 
 __all__ = (
@@ -38,7 +38,7 @@ PhaseName: TypeAlias = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class PhaseReached:
     """The call got this far. `at` is `time.perf_counter()`, in seconds."""
 
@@ -49,14 +49,14 @@ class PhaseReached:
     codex_version: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class TurnStarted:
     """The app-server began the turn."""
 
     turn_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class TextDelta:
     """A piece of a message's text. A message that the service had to begin again repeats its pieces."""
 
@@ -64,7 +64,7 @@ class TextDelta:
     text: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class ReasoningDelta:
     """A piece of reasoning, or of its summary."""
 
@@ -72,7 +72,7 @@ class ReasoningDelta:
     text: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class ItemStarted:
     """The turn began an item: `agentMessage`, `reasoning`, and so on; `phase` as in `MessageCompleted`."""
 
@@ -81,7 +81,7 @@ class ItemStarted:
     phase: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class ItemCompleted:
     """The turn finished an item that is not a message."""
 
@@ -89,7 +89,7 @@ class ItemCompleted:
     item_type: str
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class MessageCompleted:
     """A whole message. `phase` is `final_answer` or None for the answer, `commentary` for what comes before it."""
 
@@ -98,14 +98,14 @@ class MessageCompleted:
     text: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class UsageUpdated:
     """Tokens of the turn so far."""
 
     usage: Usage
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class ModelRerouted:
     """The service runs another model than the one asked for."""
 
@@ -114,7 +114,7 @@ class ModelRerouted:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class ServerRetrying:
     """The app-server lost the service and tries again by itself."""
 
@@ -123,7 +123,7 @@ class ServerRetrying:
     http_status: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class RetryScheduled:
     """The call failed before it was begun, and starts again after `delay` seconds."""
 
@@ -132,21 +132,21 @@ class RetryScheduled:
     code: str
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class RepairStarted:
     """The reply did not fit; the model was told these errors and answers once more."""
 
     errors: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class WarningReceived:
     """Something the app-server wanted to be known, such as an ignored setting."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class TurnCompleted:
     """The turn ended: `completed`, `failed` or `interrupted`."""
 
@@ -154,7 +154,7 @@ class TurnCompleted:
     status: str
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class UnknownEvent:
     """A notification that this version has no class for."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from typing import Any
 
 from codex_oauth.errors import InvalidRequestError, ReauthenticationRequired, ServerCrashedError, UpstreamHTTPError
 from codex_oauth.models import choose_effort, choose_model
 from codex_oauth.policy import Concurrency, Places, Retry, Runner, StructuredOutput
+from codex_oauth.records import replace
 from codex_oauth.schema import OutputSpec
 from codex_oauth.server_process import ServerProcess
 from codex_oauth.session import Server, Session, TurnRequest, TurnResult, open_session

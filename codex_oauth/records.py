@@ -22,7 +22,7 @@ else:
         return _Field(default, default_factory, repr, compare)
 
 
-__all__ = ("field", "record", "replace")
+__all__ = ("as_values", "field", "names", "record", "replace")
 
 
 class _Field:
@@ -71,6 +71,23 @@ def record(*, kw_only: bool = False) -> Callable[[type[T]], type[T]]:
 def replace(value: T, /, **changes: Any) -> T:
     """A copy of a record with other attributes."""
     return type(value)(**{**value.__dict__, **changes})
+
+
+def names(kind: Any) -> tuple[str, ...]:
+    """The names of a record's attributes, in their order; of a record, or of its class."""
+    return tuple(kind._record_fields)
+
+
+def as_values(value: Any) -> Any:
+    """A record as a dict, and so what lies in it; a tuple as a list, and anything else as it is."""
+    if hasattr(value, "_record_fields"):
+        return {name: as_values(getattr(value, name)) for name in names(value)}
+    kind: Any = type(value)
+    if kind is list or kind is tuple:
+        return [as_values(item) for item in value]
+    if kind is dict:
+        return {key: as_values(item) for key, item in value.items()}
+    return value
 
 
 def _init(self: Any, *values: object, **named: object) -> None:

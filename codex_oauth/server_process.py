@@ -51,7 +51,8 @@ class ServerProcess:
         self._seen = SeenSignIn(settings)
         self._shared = SharedSession()
         self._sign_in: SignIn | None = None
-        self._made_of: object = None
+        self._ready_for: object = None
+        self._post_only = False
         self._base: tuple[tuple[Binary, Home | None, bool], float, Server] | None = None
         self.network = Network(settings)
 
@@ -103,13 +104,13 @@ class ServerProcess:
                 raise ConfigurationError(
                     f"{settings.state_dir}: cannot be written: {error.strerror}. XDG_STATE_HOME can name another place"
                 ) from error
-            self._made_of = binary
+            self._ready_for = binary, None
             return binary, home
         home = self._home.ready(binary)
         if home is None:
             # A first start: half a second of other processes, or a wait for somebody else's.
             home = await self._prepare(binary)
-        self._made_of = binary, home
+        self._ready_for = binary, home
         return binary, home
 
     async def _prepare(self, binary: Binary) -> Home:
@@ -161,6 +162,7 @@ class ServerProcess:
                 ahead=True,
                 spares=self.is_shared,
                 tokens=tokens,
+                made_of=(self._ready_for, False),
                 first=first,
                 meanwhile=meanwhile,
             )
@@ -169,8 +171,7 @@ class ServerProcess:
         )
         self._sign_in = found
         post_only = found is not None and found.plan in _PERSONAL and self._refuses_websockets()
-        if self.is_shared:
-            self._made_of = binary, home, post_only
+        self._post_only = post_only
         server = self._served(binary, first, home, post_only=post_only)
         # With a key beside a plan, the app-server says who pays before anything is sent.
         ahead = self._counts(found) and found is not None and found.holds_key == (server.wallet == "apiKey")
@@ -178,6 +179,7 @@ class ServerProcess:
             server,
             signed_in=self._counts(found),
             made_for=found,
+            made_of=(self._ready_for, post_only),
             first=first,
             # What is asked ahead outside of a shared one may be kept for later calls, on other networks.
             ahead=ahead and (self.is_shared or not post_only),
@@ -267,7 +269,8 @@ class ServerProcess:
 
     async def shared_session(self, server: Server, observer: Observer) -> tuple[Session, bool]:
         """The shared session, and whether it was there before; started if it is not, or no longer."""
-        return await self._shared.get(server, observer, account=self._account_id(), made_of=self._made_of)
+        newest = server.made_of == (self._ready_for, self._post_only)
+        return await self._shared.get(server, observer, account=self._account_id(), newest=newest)
 
     def _account_id(self) -> str | None:
         sign_in = self._sign_in

@@ -90,31 +90,31 @@ class SharedSession:
             raise failure
 
     async def get(
-        self, server: Server, observer: Observer, *, account: str | None, made_of: object
+        self, server: Server, observer: Observer, *, account: str | None, newest: bool = True
     ) -> tuple[Session, bool]:
         """The session, and whether it was there before; started if it is not, or no longer.
 
         Args:
-            server: What to start.
+            server: What to start. Once it is made of something else than the one that runs, such as another binary,
+                calls go on with that one until the new one has started.
             observer: Told how it starts.
             account: Who is signed in: what an app-server has in memory is not what pays once that is somebody else.
-            made_of: The binary and the home that it runs on. Once they have changed, calls go on with the one that
-                runs until another has started.
+            newest: Whether nothing newer than `server` is known; not for a call that has waited while it came.
 
         Raises:
             ServerCrashedError: The block is being left.
             CodexOAuthError: It did not start, as `open_session` says.
         """
         if (session := self._current(account)) is not None:
-            if not self._replacing and self._is_worn(session, made_of):
-                self._replace_soon(server, account, made_of)
+            if not self._replacing and self._is_worn(session, server, newest):
+                self._replace_soon(server, account)
             return session, True
         async with self._starting:
             if (session := self._current(account)) is not None:
                 return session, True
             if self._session is not None:
                 self._session.retire()
-            self._account, self._made_of = account, made_of
+            self._account, self._made_of = account, server.made_of
             self._session = session = await self._start(server, observer)
             return session, False
 
@@ -138,21 +138,19 @@ class SharedSession:
 
     # --- replacing ---------------------------------------------------------------------------------------------------
 
-    def _is_worn(self, session: Session, made_of: object) -> bool:
-        if session.turns % _LOOK_EVERY and made_of == self._made_of and session.turns < self._most_turns:
+    def _is_worn(self, session: Session, server: Server, newest: bool) -> bool:
+        changed = newest and server.made_of != self._made_of
+        enough = session.turns >= self._most_turns
+        if not (changed or enough or session.turns % _LOOK_EVERY == 0) or time.monotonic() < self._rests_until:
             return False
-        if time.monotonic() < self._rests_until:
-            return False
-        return (
-            made_of != self._made_of or session.turns >= self._most_turns or resident(session.pid) > self._most_memory
-        )
+        return changed or enough or resident(session.pid) > self._most_memory
 
-    def _replace_soon(self, server: Server, account: str | None, made_of: object) -> None:
+    def _replace_soon(self, server: Server, account: str | None) -> None:
         if self._tasks is not None:
             self._replacing = True
-            self._tasks.start_soon(self._replace, replace(server, meanwhile=None), account, made_of)
+            self._tasks.start_soon(self._replace, replace(server, meanwhile=None), account)
 
-    async def _replace(self, server: Server, account: str | None, made_of: object) -> None:
+    async def _replace(self, server: Server, account: str | None) -> None:
         self._rests_until = time.monotonic() + _REST
         try:
             async with self._starting:
@@ -160,7 +158,7 @@ class SharedSession:
                 if old is None:
                     return  # somebody else signed in meanwhile, or it ended
                 self._session = await self._start(server, ignore)
-                self._made_of = made_of
+                self._made_of = server.made_of
                 old.retire()
         except CodexOAuthError:
             pass  # the one that runs goes on; whatever is wrong, a call that needs another will say so

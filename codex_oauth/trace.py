@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_oauth import events
+from codex_oauth.records import names
 from codex_oauth.types import Account, Timing, Usage
 from codex_oauth.version import __version__
 
@@ -104,10 +104,8 @@ class CallTrace:
                 model_requested=self._model_requested,
                 model=self.model,
                 effort=self.effort,
-                phases=Phases(**{phase.name: getattr(timing, phase.name) for phase in fields(Timing)}),
-                tokens=Tokens(**{kind.name: getattr(usage, kind.name) for kind in fields(Tokens)})
-                if counted
-                else Tokens(),
+                phases=Phases(**{phase: getattr(timing, phase) for phase in names(Timing)}),
+                tokens=Tokens(**{kind: getattr(usage, kind) for kind in names(Tokens)}) if counted else Tokens(),
                 account=self.account.kind if self.account else None,
                 plan=self.account.plan if self.account else None,
                 codex_version=self.codex_version,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar, cast
+
+from codex_oauth.records import field, record
 
 __all__ = (
     "Account",
@@ -29,7 +30,7 @@ def as_object(value: object) -> dict[str, Any] | None:
 T_co = TypeVar("T_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Account:
     """Who pays for a call.
 
@@ -44,7 +45,7 @@ class Account:
     email: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LimitWindow:
     """How much of the plan a stretch of time allows is used.
 
@@ -61,7 +62,7 @@ class LimitWindow:
     resets_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Credits:
     """Credits beside the plan's own allowance.
 
@@ -76,7 +77,7 @@ class Credits:
     balance: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Limits:
     """What the plan has left.
 
@@ -93,7 +94,7 @@ class Limits:
     reached: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Usage:
     """Tokens, added up over the turns of a call (a repair is a second turn).
 
@@ -123,7 +124,7 @@ class Usage:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Timing:
     """When a call reached each phase, in milliseconds since it began; None for a phase that it did not pass.
 
@@ -152,7 +153,7 @@ class Timing:
     total: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Model:
     """A model that the account may be offered.
 
@@ -175,7 +176,7 @@ class Model:
     hidden: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Reply(Generic[T_co]):
     """What a call gives back.
 

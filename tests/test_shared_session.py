@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -30,7 +31,8 @@ class Calls:
         self.account: str | None = "somebody"
 
     async def session(self) -> tuple[Session, bool]:
-        return await self.shared.get(self.scripted.server(), ignore, account=self.account, made_of=self.made_of)
+        server = replace(self.scripted.server(), made_of=self.made_of)
+        return await self.shared.get(server, ignore, account=self.account)
 
     async def call(self) -> int:
         """Make one; the process that served it."""
@@ -94,6 +96,17 @@ async def test_another_binary_home_or_account_has_another_one(tmp_path: Path, ch
         else:
             await calls.calls_until_another_serves(first)
         assert await gone(first)
+
+
+async def test_a_call_that_waited_while_something_newer_came_brings_the_old_one_not_back(tmp_path: Path) -> None:
+    calls = Calls(SharedSession(), Scripted(tmp_path))
+    async with calls.shared.entered():
+        first = await calls.call()
+        old = replace(calls.scripted.server(), made_of="an older binary")
+        session, warm = await calls.shared.get(old, ignore, account=calls.account, newest=False)
+        assert (session.pid, warm) == (first, True)
+        for _ in range(10):
+            assert await calls.call() == first
 
 
 async def test_a_call_that_runs_ends_on_the_app_server_that_it_began_on(tmp_path: Path) -> None:

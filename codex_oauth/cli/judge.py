@@ -6,6 +6,7 @@ Nothing heavy is imported before the app-server runs, and no event loop at all o
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from contextlib import suppress
@@ -17,7 +18,7 @@ from codex_oauth.gate.command import Command, Finished, broken, command_of, sett
 from codex_oauth.gate.verdict import REPLY_SCHEMA
 from codex_oauth.thin.ask import Answer
 from codex_oauth.thin.child import spawn_watchdog
-from codex_oauth.thin.place import launch_path
+from codex_oauth.thin.place import here, launch_path
 
 if TYPE_CHECKING:
     from codex_oauth.cli.request import Request
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from codex_oauth.thin.child import Started
     from codex_oauth.thin.launch import Launch
 
-__all__ = ("cold", "general", "late")
+__all__ = ("cold", "failed", "general", "late")
 
 _GRACE = 12
 # As `process.KILL_GRACE`, whose module this way does not need otherwise.
@@ -56,8 +57,8 @@ def cold(request: Request, launch: Launch, started: Started, ahead: bytes, spawn
     asked = command.question()
     if isinstance(asked, Finished):
         return _done(request, asked, settings, start=start)
+    call = ColdCall(settings, launch, started, ahead, request.began, spawned)
     try:
-        call = ColdCall(settings, launch, started, ahead, request.began, spawned)
         reply = call.complete(
             asked.text,
             instructions=asked.instructions,
@@ -70,6 +71,10 @@ def cold(request: Request, launch: Launch, started: Started, ahead: bytes, spawn
     except NotBegun:
         return _general(request, command, asked, settings, start=start)
     except Exception as error:  # noqa: BLE001 - a failure is an answer too, and never an allow
+        if not call.begun:
+            # Whatever did not answer, the next call starts it the general way.
+            with suppress(OSError):
+                os.unlink(launch_path(request.state, request.key))
         return _done(request, command.without(error), settings, start=start)
     return _done(request, command.answer(reply), settings, start=start)
 
@@ -94,6 +99,11 @@ def general(request: Request, why: str | None, *, start: bool) -> int:
     return _general(request, command, asked, settings, start=start)
 
 
+def failed(request: Request, error: Exception) -> int:
+    """Something went wrong that has no answer of its own; the exit status."""
+    return _done(request, broken(request.options, error), None, start=False)
+
+
 def late(request: Request, seconds: float) -> int:
     """There was no answer in time; the exit status."""
     command, settings = _begun(request)
@@ -114,10 +124,10 @@ def _begun(request: Request) -> tuple[Command | Finished, Settings | None]:
 
 
 def _command(request: Request, settings: Settings) -> Command:
-    import os
-
-    cwd = os.getcwd()  # noqa: PTH109 - text is what is wanted
-    return command_of(request.options, stdin=request.stdin, cwd=cwd, settings=settings, began=request.began)
+    cwd, options = here(), request.options
+    if not cwd and "--command" in options and "--cwd" not in options:
+        raise ConfigurationError("the folder that this runs in is gone; give --cwd DIR")
+    return command_of(options, stdin=request.stdin, cwd=cwd, settings=settings, began=request.began)
 
 
 def _general(request: Request, command: Command, asked: Question, settings: Settings, *, start: bool) -> int:
@@ -155,11 +165,13 @@ def _general(request: Request, command: Command, asked: Question, settings: Sett
 
 def _parsed(text: str) -> Any:
     with suppress(ValueError, TypeError, RecursionError):
-        pairs = json.loads(text, object_pairs_hook=list)
+        # A tuple, which no array becomes: one of pairs is no object.
+        pairs: Any = json.loads(text, object_pairs_hook=tuple)
         value = dict(pairs)
         choices = REPLY_SCHEMA["properties"]["behavior"]["enum"]
         wanted = REPLY_SCHEMA["required"]
-        fits = len(pairs) == len(wanted) and all(isinstance(value.get(name), str) for name in wanted)
+        fits = isinstance(pairs, tuple) and len(pairs) == len(wanted)
+        fits = fits and all(isinstance(value.get(name), str) for name in wanted)
         if fits and value["behavior"] in choices:
             return value
     # What is wrong with it, and whether anything is after all, the schema says.

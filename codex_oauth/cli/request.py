@@ -11,8 +11,8 @@ from codex_oauth.thin.ask import Answer, Late, NoService, ask
 from codex_oauth.thin.key import key_of
 from codex_oauth.thin.launch import Launch, read_launch
 from codex_oauth.thin.options import parse
-from codex_oauth.thin.place import Untrusted, launch_path, socket_path, state_dir
-from codex_oauth.thin.streams import NoRequest, read_request, stdout_alone, write_all, write_words
+from codex_oauth.thin.place import Untrusted, anchored, launch_path, socket_path, state_dir
+from codex_oauth.thin.streams import NoRequest, hold_numbers, read_request, stdout_alone, write_all, write_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ _COLD_PATIENCE = 20.0
 
 _LOOK_AGAIN = 0.04
 _INTERRUPTED = 130
+
+
+class Unwritten(Exception):
+    """The answer could not be written."""
 
 
 class Request:
@@ -67,10 +71,17 @@ class Request:
 
     def write(self, answer: Answer) -> None:
         """Write what the command writes: the words first, since Claude Code counts a decision even if what follows
-        goes wrong."""
+        goes wrong.
+
+        Raises:
+            Unwritten: It could not be written.
+        """
         write_words(answer.stderr)
-        write_all(self.out, answer.stdout)
-        os.close(self.out)
+        try:
+            write_all(self.out, answer.stdout)
+            os.close(self.out)
+        except OSError as error:
+            raise Unwritten from error
 
 
 def run(words: list[str]) -> int | None:
@@ -85,7 +96,7 @@ def run(words: list[str]) -> int | None:
         return None
     environ = os.environ
     state = state_dir(environ)
-    if state is None:
+    if state is None or not anchored(environ):
         return None
     is_hook = options["command"] == "hook"
     asks_stdin = is_hook or "--command" not in options
@@ -93,21 +104,35 @@ def run(words: list[str]) -> int | None:
         return None  # somebody watches: with words on what goes on
     request = Request(words, options, environ, state, began)
     try:
+        if not hold_numbers():
+            write_words(b"codex-oauth: stdout is closed, so there is no place for an answer\n")
+            return 1
         request.out = stdout_alone() if is_hook else 1
+        return _in_any_case(request, asks_stdin=asks_stdin)
+    except KeyboardInterrupt:
+        write_words(b"interrupted\n")
+        # A host's hook may not end in any other status: 2 would be a denial for Codex.
+        return 1 if is_hook else _INTERRUPTED
+    except Unwritten as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and not isinstance(cause, BrokenPipeError):  # whoever read the output has gone
+            write_words(f"codex-oauth: the output could not be written: {cause.strerror}\n".encode())
+        return 1
+
+
+def _in_any_case(request: Request, *, asks_stdin: bool) -> int:
+    try:
         if asks_stdin:
             request.stdin = read_request()
         return _answered(request)
     except NoRequest as error:
         return _general(request, str(error))
-    except KeyboardInterrupt:
-        write_words(b"interrupted\n")
-        # A host's hook may not end in any other status: 2 would be a denial for Codex.
-        return 1 if is_hook else _INTERRUPTED
-    except BrokenPipeError:
-        return 1  # whoever read the output has gone
-    except OSError as error:
-        write_words(f"codex-oauth: the output could not be written: {error.strerror}\n".encode())
-        return 1
+    except Unwritten:
+        raise
+    except Exception as error:  # noqa: BLE001 - a traceback would tell a host nothing, and a failure is an answer too
+        from codex_oauth.cli.judge import failed
+
+        return failed(request, error)
 
 
 def _answered(request: Request) -> int:
@@ -149,10 +174,11 @@ def _cold(request: Request, launch: Launch | None, *, start: bool) -> int:
     from codex_oauth.thin.start import ColdPlace
 
     try:
-        if not ColdPlace(f"{request.state}/run").take(time.monotonic() + _COLD_PATIENCE):
+        patience = min(_COLD_PATIENCE, float(request.options.get("--timeout", _COLD_PATIENCE)))
+        if not ColdPlace(f"{request.state}/run").take(time.monotonic() + patience):
             from codex_oauth.cli.judge import late
 
-            return late(request, _COLD_PATIENCE)
+            return late(request, patience)
     except OSError:
         # A state folder that cannot be written: whoever needs it says so.
         return _general(request, None, start=start)

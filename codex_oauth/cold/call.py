@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 from codex_oauth.session.opening import Connection, Late, NotBegun, open_turn
 from codex_oauth.session.params import thread_start, turn_start
@@ -30,6 +31,9 @@ class ColdCall:
         ahead: The line that asked for a thread, as it was sent; empty for none.
         began: When the call began, by `time.perf_counter()`.
         spawned: When the app-server was started.
+
+    Attributes:
+        begun: Whether a turn was asked for.
     """
 
     def __init__(
@@ -38,9 +42,10 @@ class ColdCall:
         self._settings = settings
         self._launch = launch
         self._started = started
-        self._ahead: Mapping[str, Any] | None = json.loads(ahead)["params"] if ahead else None
+        self._ahead = ahead
         self._began = began
         self._spawned = spawned
+        self.begun = False
 
     def complete(
         self,
@@ -70,15 +75,18 @@ class ColdCall:
         """
         settings, launch = self._settings, self._launch
         wanted, effort = model or settings.model or "", effort or settings.effort
-        if wanted != launch.wanted or (effort is not None and effort not in launch.efforts):
-            raise NotBegun("the launch record is for another model")
-        effort = effort or (launch.efforts[0] if launch.efforts else None)
         seconds = timeout or settings.timeout
         connection = Connection(self._started, self._began + seconds)
         try:
+            if wanted != launch.wanted or (effort is not None and effort not in launch.efforts):
+                raise NotBegun("the launch record is for another model")
+            if settings.external is not None or not self._is_named_binary():
+                raise NotBegun("the launch record is for another call")
+            effort = effort or (launch.efforts[0] if launch.efforts else None)
             thread = thread_start(cwd=launch.cwd, instructions=instructions, model=launch.model, effort=effort)
             turn = turn_start(thread="", text=text, effort=effort, schema=schema)
-            opened = open_turn(connection, thread=thread, ahead=self._ahead, turn=turn)
+            opened = open_turn(connection, thread=thread, ahead=self._sent_ahead(), turn=turn)
+            self.begun = True
             from codex_oauth.cold.turn import followed
 
             return followed(
@@ -100,6 +108,18 @@ class ColdCall:
             raise Lateness().error(seconds) from None
         finally:
             connection.close()
+
+    def _sent_ahead(self) -> Mapping[str, Any] | None:
+        if not self._ahead:
+            return None
+        try:
+            return json.loads(self._ahead)["params"]
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise NotBegun("what asked for a thread is no request") from error
+
+    def _is_named_binary(self) -> bool:
+        named = self._settings.codex_bin
+        return named is None or os.path.realpath(named) == self._launch.argv[0]
 
     def _sign_in(self) -> str:
         from pathlib import Path

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from sysconfig import get_path
 from typing import Final
@@ -18,11 +18,14 @@ from codex_oauth.account.sign_in import read_sign_in
 from codex_oauth.config import Settings
 from codex_oauth.errors import CodexOAuthError
 from codex_oauth.models import choose_effort, choose_model
+from codex_oauth.process import Binary
 from codex_oauth.process.environment import CERTIFICATES
+from codex_oauth.records import replace
 from codex_oauth.server_process import ServerProcess
 from codex_oauth.session.request import TurnRequest
 from codex_oauth.session.server import thread_params
 from codex_oauth.thin.launch import Launch, state_of, write_launch
+from codex_oauth.thin.place import write_own
 
 __all__ = ("remember",)
 
@@ -51,6 +54,7 @@ async def remember(settings: Settings, path: str, thread_path: str, wanted: str 
         auth_file = settings.home / "auth.json"
         # Where packages are installed: a codex that is installed there takes another one's place.
         files = [binary.path, auth_file, sidecar(settings, "refused.json"), Path(get_path("purelib"))]
+        files += _rivals(binary, settings.inherited)
         files += [settings.home / name for name in ("config.toml", "models.json", "codex-oauth.json")]
         files += [settings.config_dir / "config.toml", *([settings.config_file] if settings.config_file else [])]
         # Before anything is read: what changes from now on makes the record worthless.
@@ -81,16 +85,19 @@ async def remember(settings: Settings, path: str, thread_path: str, wanted: str 
         params = thread_params(server, request)
         line = json.dumps({"id": 3, "method": "thread/start", "params": params}, separators=(",", ":")).encode()
         write_launch(path, launch)
-        _write_line(thread_path, line + b"\n")
+        write_own(thread_path, line + b"\n")
 
 
-def _write_line(path: str, line: bytes) -> None:
-    """Write a file of one line, in one piece, for this user alone.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    new = f"{path}.{os.getpid()}.new"
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(line)
-    os.replace(new, path)
+def _rivals(binary: Binary, inherited: Mapping[str, str]) -> list[Path]:
+    """What would be found before a binary, or instead of it: the link that leads to it, which an upgrade moves, and
+    the places on PATH that come before it."""
+    if binary.named is None:
+        return []
+    found = [binary.named]
+    if binary.source == "PATH":
+        for folder in inherited.get("PATH", os.defpath).split(os.pathsep):
+            candidate = Path(folder) / binary.named.name
+            if candidate == binary.named:
+                break
+            found += [candidate] if os.path.isabs(folder) else []
+    return found

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from codex_oauth.errors import CodexOAuthError, OutputValidationError
 from codex_oauth.events import Event, PhaseReached, RepairStarted
 from codex_oauth.lateness import Lateness
+from codex_oauth.records import replace
 from codex_oauth.session.oneshot import OneShot
 from codex_oauth.session.opening import Late, NotBegun, Opened
 from codex_oauth.session.request import TurnRequest, TurnResult

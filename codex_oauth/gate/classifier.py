@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from codex_oauth.client import AsyncCodex
@@ -16,6 +15,7 @@ from codex_oauth.gate.prompt import Rendered, request_text
 from codex_oauth.gate.request import PermissionRequest
 from codex_oauth.gate.settling import Question, question, settled, without_model
 from codex_oauth.gate.verdict import Verdict
+from codex_oauth.records import replace
 
 if TYPE_CHECKING:
     from codex_oauth.gate.flights import Flights

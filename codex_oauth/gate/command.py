@@ -7,7 +7,6 @@ question to the model lies between two steps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
@@ -21,6 +20,7 @@ from codex_oauth.gate.prompt import request_text
 from codex_oauth.gate.request import PermissionRequest
 from codex_oauth.gate.settling import Question, question, settled, without_model
 from codex_oauth.gate.situation import situation_of
+from codex_oauth.records import field, record, replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ __all__ = (
 _STATUS: Final = {"allow": 0, "deny": 10, "ask": 11}
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Finished:
     """What a command leaves behind.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from codex_oauth.errors import CodexOAuthError
@@ -18,6 +17,7 @@ from codex_oauth.gate.request import PermissionRequest
 from codex_oauth.gate.settling import Question, question, settled, without_model
 from codex_oauth.gate.situation import situation_of
 from codex_oauth.gate.verdict import REPLY_SCHEMA, Verdict
+from codex_oauth.records import record, replace
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ("HookAnswer", "HookCall", "answer", "ask", "failed")
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class HookAnswer:
     """What the process does with its last breath.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from codex_oauth.errors import CodexOAuthError
+from codex_oauth.records import names
 from codex_oauth.redaction import redact, redact_value
 from codex_oauth.version import __version__
 
@@ -105,7 +105,7 @@ class Journal:
                 model=verdict.model if verdict else None,
                 effort=verdict.effort if verdict else None,
                 phases=self._phases(verdict),
-                tokens=Tokens(**{kind.name: getattr(usage, kind.name) for kind in fields(Tokens)})
+                tokens=Tokens(**{kind: getattr(usage, kind) for kind in names(Tokens)})
                 if usage and timing
                 else Tokens(),
                 account=account.kind if account else None,
@@ -128,9 +128,9 @@ class Journal:
         if timing is not None:
             # A call counts from its own beginning. That may be before the request's, where a process was started ahead.
             before = self._steps.get("asked", 0.0) if self.called is None else (self.called - self._began) * 1000
-            for spec in fields(timing):
-                at = getattr(timing, spec.name)
-                reached[spec.name] = None if at is None else max(0.0, before + at)
+            for name in names(timing):
+                at = getattr(timing, name)
+                reached[name] = None if at is None else max(0.0, before + at)
         reached["total"] = self._now()
         return Phases(**reached)
 

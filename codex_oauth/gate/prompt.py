@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from codex_oauth.gate.canonical import canonical
 from codex_oauth.gate.context import Context
 from codex_oauth.gate.policy import Policy
 from codex_oauth.gate.request import PermissionRequest
+from codex_oauth.records import field, record
 from codex_oauth.redaction import redact_value
 
 __all__ = ("MAX_FIELD", "Rendered", "instructions", "request_text")
@@ -56,7 +56,7 @@ leave it empty only if none decides. An allow must rest on an allow rule, a deny
 the agent: when you deny, say what it may do instead; otherwise leave it empty."""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Rendered:
     """A request as the model is shown it.
 

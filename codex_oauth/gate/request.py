@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeAlias, cast
 
 from codex_oauth.errors import ConfigurationError
+from codex_oauth.records import field, record
 
 __all__ = ("Host", "PermissionRequest")
 
@@ -28,7 +28,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PermissionRequest:
     """What is asked for.
 

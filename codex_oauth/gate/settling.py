@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from codex_oauth.gate.prompt import instructions
 from codex_oauth.gate.verdict import Verdict
+from codex_oauth.records import field, record, replace
 
 if TYPE_CHECKING:
     from codex_oauth.gate.policy import Policy
@@ -22,7 +22,7 @@ MAX_DENY_MESSAGE: Final = 900
 _DENIED: Final = "Denied by the permission policy."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Question:
     """What the model is asked about a request; the reply is to fit `REPLY_SCHEMA`.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codex_oauth.config import Settings, host_homes
@@ -12,12 +11,13 @@ from codex_oauth.gate.context.git import git_context
 from codex_oauth.gate.policy import Policy
 from codex_oauth.gate.policy.layers import load_policy
 from codex_oauth.gate.request import PermissionRequest
+from codex_oauth.records import record, replace
 from codex_oauth.redaction import redact_value
 
 __all__ = ("Situation", "situation_of")
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Situation:
     """A policy and a context.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from codex_oauth.gate.policy import Behavior
+from codex_oauth.records import field, record
 
 if TYPE_CHECKING:
     from codex_oauth.types import Account, Timing, Usage
@@ -44,7 +44,7 @@ def _no_tokens() -> Usage:
     return Usage()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Verdict:
     """What a request may do.
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import re
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias
 
 from codex_oauth.metrics.bounds import bounded, ends, name
+from codex_oauth.records import as_values, field, names, record
 
 __all__ = ("MAX_LINE", "GateFields", "MetricsEntry", "Outcome", "Phases", "Served", "Tokens")
 
@@ -43,7 +42,7 @@ _INPUT_SIZES: Final = ((2_000, 50), (500, 20), (100, 8))
 """Characters of a string and members of a container in a tool's input: the first that make the line short enough."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(kw_only=True)
 class Phases:
     """When each phase was reached, in milliseconds since the call began; None for what was not.
 
@@ -71,7 +70,7 @@ class Phases:
     total: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(kw_only=True)
 class Tokens:
     """The tokens of a call, as the app-server counts them; None where it did not say."""
 
@@ -81,7 +80,7 @@ class Tokens:
     reasoning: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(kw_only=True)
 class GateFields:
     """What was asked of the gate, and its verdict.
 
@@ -135,7 +134,7 @@ class GateFields:
         }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record(kw_only=True)
 class MetricsEntry:
     """What one call took, and how it ended.
 
@@ -190,15 +189,15 @@ class MetricsEntry:
     def to_json(self) -> str:
         """Give the entry as JSON: ASCII, on one line, without its end; with that, at most `MAX_LINE` bytes."""
         values: dict[str, Any] = {"time": _timestamp(self.time)}
-        for spec in dataclasses.fields(self):
-            value = getattr(self, spec.name)
+        for member in names(self):
+            value = getattr(self, member)
             if isinstance(value, str):
                 value = _identifier(value)
             elif isinstance(value, Phases):
-                value = {name: _milliseconds(reached) for name, reached in dataclasses.asdict(value).items()}
+                value = {phase: _milliseconds(reached) for phase, reached in as_values(value).items()}
             elif isinstance(value, Tokens):
-                value = dataclasses.asdict(value)
-            values.setdefault(spec.name, value)
+                value = as_values(value)
+            values.setdefault(member, value)
         if self.gate is None:
             return _dumped(values)
         for longest, members in _INPUT_SIZES:

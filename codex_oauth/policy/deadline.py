@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import anyio
 
 from codex_oauth.events import Event
 from codex_oauth.lateness import Lateness
 from codex_oauth.policy.runner import Runner
+from codex_oauth.records import replace
 from codex_oauth.session import TurnRequest, TurnResult
 
 __all__ = ("Deadline",)

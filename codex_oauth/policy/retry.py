@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 import anyio
@@ -12,6 +11,7 @@ import anyio
 from codex_oauth.errors import AccountCheckError, CodexOAuthError, ServerBusyError, ServerCrashedError
 from codex_oauth.events import Event, PhaseReached, RetryScheduled
 from codex_oauth.policy.runner import Runner
+from codex_oauth.records import replace
 from codex_oauth.session import TurnRequest, TurnResult
 
 __all__ = ("Retry",)

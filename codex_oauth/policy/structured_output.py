@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final
 
 from codex_oauth.errors import OutputValidationError
 from codex_oauth.events import RepairStarted
 from codex_oauth.policy.runner import Runner
+from codex_oauth.records import replace
 from codex_oauth.schema import OutputSpec
 from codex_oauth.session import TurnRequest, TurnResult
 

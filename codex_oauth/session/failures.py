@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from codex_oauth.errors import (
@@ -40,13 +39,14 @@ from codex_oauth.errors import (
     WorkspaceCreditsError,
     WrongAccountError,
 )
+from codex_oauth.records import record
 from codex_oauth.redaction import cleaned
 from codex_oauth.types import as_object
 
 __all__ = ("RateLimits", "account_failure", "error_info", "refresh_refusal", "refused_sign_in", "turn_failure")
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class RateLimits:
     """The last rate-limit snapshot: the window that is used up, if one is."""
 

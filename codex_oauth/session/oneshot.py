@@ -12,7 +12,7 @@ from codex_oauth.errors import ReauthenticationRequired, ServerCrashedError
 from codex_oauth.events import Observer, PhaseReached
 from codex_oauth.protocol import TURN_START, check
 from codex_oauth.session.failures import RateLimits
-from codex_oauth.session.opening import STDERR_TAIL, Connection, Ended, Late, NotBegun, Opened, params_of
+from codex_oauth.session.opening import RATE_LIMITS, Connection, Ended, Late, NotBegun, Opened, params_of
 from codex_oauth.session.progress import TurnProgress, turn_id, turn_params
 from codex_oauth.session.request import Thread, TurnRequest, TurnResult
 from codex_oauth.session.storm import RefreshStorm
@@ -83,7 +83,7 @@ class OneShot:
             raise
         except BaseException:
             # A turn that nobody listens to goes on costing.
-            with suppress(Late, Ended):
+            with suppress(Late, Ended, NotBegun):
                 if not turn.done:
                     self._interrupt(turn)
             raise
@@ -105,7 +105,7 @@ class OneShot:
             while not turn.done:
                 message = connection.next()
                 params = params_of(message)
-                if message.get("method") == "account/rateLimits/updated":
+                if message.get("method") == RATE_LIMITS:
                     self._limited(params)
                 if params.get("threadId") == turn.thread.id:
                     turn.see(str(message.get("method")), params, time.perf_counter())
@@ -136,4 +136,4 @@ class OneShot:
         from codex_oauth.jsonrpc import crashed
 
         code = self._connection.last_words(_LAST_WORDS)
-        return crashed(code, self._connection.stderr[-STDERR_TAIL:].decode("utf-8", "replace"))
+        return crashed(code, self._connection.stderr.decode("utf-8", "replace"))

@@ -28,13 +28,18 @@ else:
         return value
 
 
-__all__ = ("STDERR_TAIL", "Connection", "Ended", "Late", "NotBegun", "Opened", "open_turn", "params_of")
+__all__ = ("RATE_LIMITS", "STDERR_TAIL", "Connection", "Ended", "Late", "NotBegun", "Opened", "open_turn", "params_of")
 
 _READ_SIZE = 256 * 1024
 _LONGEST_LINE = 64 * 1024 * 1024
 
+RATE_LIMITS = "account/rateLimits/updated"
+
 STDERR_TAIL = 16 * 1024
 """Bytes of stderr that are kept for error messages."""
+
+_LAST_PIECES = 16
+# A pipe holds less; somebody else may go on writing.
 
 _LOOK = 0.1
 """Seconds between two calls of whoever looks at something meanwhile."""
@@ -79,10 +84,10 @@ class Connection:
         self._poll.register(started.stderr, select.POLLIN)
         self._rest: list[bytes] = []
         self._messages: deque[dict[str, Any]] = deque()
-        self._outgoing = bytearray()
+        self._outgoing = bytearray(started.unsent)
         self._ended = False
         self._number = _FIRST_OWN_ID
-        os.set_blocking(started.stdin, False)
+        self._write()
 
     def send(self, method: str, params: Mapping[str, Any]) -> int:
         """Send a request; its number."""
@@ -97,7 +102,7 @@ class Connection:
 
     def response(self, number: int, about: str | None = None) -> dict[str, Any]:
         """The response to a request. Other responses that come before it are kept, and so are notifications about a
-        thread.
+        thread, and the rate limits.
 
         Raises:
             Late, Ended: There is none.
@@ -107,7 +112,8 @@ class Connection:
             message = self.next()
             if message.get("id") == number and "method" not in message:
                 break
-            if "method" not in message or (about and params_of(message).get("threadId") == about):
+            told = "method" in message and message["method"] != RATE_LIMITS
+            if not told or (about and params_of(message).get("threadId") == about):
                 kept.append(message)
         self._messages.extendleft(reversed(kept))
         return message
@@ -136,11 +142,16 @@ class Connection:
         until = time.perf_counter() + seconds
         code: int | None = None
         while code is None and time.perf_counter() < until:
-            ended, status = os.waitpid(self.pid, os.WNOHANG)
+            try:
+                ended, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                break  # where SIGCHLD is ignored, and a host may have left that to us, nobody can know it
             code = os.waitstatus_to_exitcode(status) if ended else None
-            self._poll.poll(5)
-        while piece := _read(self._child.stderr):
-            self.stderr += piece
+            time.sleep(0 if ended else 0.005)
+        for _ in range(_LAST_PIECES):
+            if not (piece := _read(self._child.stderr)):
+                break
+            self.stderr = (self.stderr + piece)[-STDERR_TAIL:]
         return code
 
     def _write(self) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from codex_oauth import events
 from codex_oauth.errors import EmptyReplyError, ForbiddenItemError, TurnInterruptedError
 from codex_oauth.protocol import NOTIFICATIONS, check
+from codex_oauth.records import replace
 from codex_oauth.redaction import cleaned
 from codex_oauth.session.failures import RateLimits, error_info, turn_failure
 from codex_oauth.session.params import turn_start

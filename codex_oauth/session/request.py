@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from codex_oauth.events import Event, Observer
+from codex_oauth.records import field, record
 from codex_oauth.types import Account, Usage
 
 __all__ = ("Thread", "TurnRequest", "TurnResult", "ignore")
@@ -16,7 +16,6 @@ def ignore(event: Event) -> None:
     """The observer of a turn that nobody observes."""
 
 
-@dataclass(slots=True, eq=False)
 class Thread:
     """A live thread of one session.
 
@@ -26,12 +25,15 @@ class Thread:
         spent: Tokens of its turns so far.
     """
 
-    id: str
-    model: str
-    spent: Usage = field(default_factory=Usage)
+    __slots__ = ("id", "model", "spent")
+
+    def __init__(self, id: str, model: str) -> None:  # noqa: A002 - its attribute's name
+        self.id = id
+        self.model = model
+        self.spent = Usage()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class TurnRequest:
     """One turn.
 
@@ -56,7 +58,7 @@ class TurnRequest:
     thread: Thread | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class TurnResult:
     """A turn that completed with a final message.
 

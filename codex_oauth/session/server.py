@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from codex_oauth.records import field, record
 from codex_oauth.session.params import PROVIDER, thread_start
 from codex_oauth.session.request import TurnRequest
 from codex_oauth.thin.greeting import CLIENT_NAME, SILENCED
@@ -31,7 +31,7 @@ class TokenSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Server:
     """An app-server to start.
 
@@ -44,6 +44,7 @@ class Server:
         wallet: The kind of account that may pay: a ChatGPT plan, or the API key of a profile of its own.
         auth_file: The home's sign-in, which codex rewrites with every refresh.
         made_for: The sign-in that the home held when this was made, for whoever made it.
+        made_of: What it runs on, such as the binary and the home's state, for whoever made it.
         tokens: Gives the token, instead of the home's sign-in.
         first: The turn that it is started for, whose thread can be asked for at once.
         meanwhile: Work of the caller's own that is done while the app-server starts, which takes it some 50 ms.
@@ -59,6 +60,7 @@ class Server:
     wallet: Literal["chatgpt", "apiKey"] = "chatgpt"
     auth_file: Path | None = None
     made_for: object = field(default=None, repr=False)
+    made_of: object = field(default=None, repr=False)
     tokens: TokenSource | None = field(default=None, repr=False)
     first: TurnRequest | None = field(default=None, repr=False)
     meanwhile: Callable[[], None] | None = None

@@ -323,9 +323,8 @@ class Session:
         if method == "account/rateLimits/updated" and isinstance(params.get("rateLimits"), dict):
             # Read without a check of its shape: a fault here would end the read loop, and with it every other call.
             self.limits = self.limits.updated(params["rateLimits"])
-        elif method == "warning" and self._server.on_fallback is not None:
-            if str(params.get("message")).startswith(_FELL_BACK):
-                self._server.on_fallback()
+        elif method == "warning" and str(params.get("message")).startswith(_FELL_BACK):
+            (self._server.on_fallback or (lambda: None))()
         self.router.deliver(method, params)
 
     async def _asked(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from codex_oauth.thin.place import Untrusted, own_socket
+from codex_oauth.thin.place import Untrusted, here, own_socket
 from codex_oauth.thin.wire import ALIVE, encode_call, head_of, received
 from codex_oauth.version import __version__
 
@@ -22,6 +22,13 @@ _MARGIN = 1.0
 
 _CONNECTING = 0.25
 """Seconds to connect, where its queue of connections is full."""
+
+_LONGEST_HEAD = 65_536
+_LARGEST = 16 * 1024 * 1024
+"""Bytes of an answer: a verdict has a few hundred."""
+
+_LONGEST_PROMISE = 86_400.0
+"""Seconds, as the longest time limit that can be set."""
 
 
 class NoService(Exception):
@@ -86,20 +93,32 @@ def ask(socket: str, key: str, words: list[str], stdin: bytes, environ: Mapping[
     except (FileNotFoundError, NotADirectoryError):
         raise NoService("there is none", there=False) from None
     try:
-        connection.settimeout(_CONNECTING)
         try:
-            connection.connect(socket)
+            _connect(connection, socket)
         except (ConnectionRefusedError, FileNotFoundError):
             raise NoService("nobody listens", there=False) from None
         if _peer(connection) not in (None, os.getuid()):
             raise Untrusted(f"{socket} is answered by another user")
-        call = encode_call(cwd=os.getcwd(), path=environ.get("PATH", ""), words=words)
+        call = encode_call(cwd=here(), path=environ.get("PATH", ""), words=words)
         head = head_of("POST", "/v1/run", __version__, key, len(call), len(call) + len(stdin))
         return _exchange(connection, head + call, stdin)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise NoService(f"it broke off: {type(error).__name__}", there=True) from None
     finally:
         connection.close()
+
+
+def _connect(connection: _socket.socket, socket: str) -> None:
+    until = time.monotonic() + _CONNECTING
+    connection.settimeout(_CONNECTING)
+    while True:
+        try:
+            return connection.connect(socket)
+        except BlockingIOError:
+            # Linux does not wait for a place in the queue where there is a time limit.
+            if time.monotonic() >= until:
+                raise
+            time.sleep(_CONNECTING / 50)
 
 
 def _exchange(connection: _socket.socket, head: bytes, stdin: bytes) -> Answer:
@@ -110,29 +129,44 @@ def _exchange(connection: _socket.socket, head: bytes, stdin: bytes) -> Answer:
     data = b""
     while True:
         found = received(data)
-        if found is not None and found[0] < 200:
+        if found is None:
+            if len(data) > _LONGEST_HEAD:
+                raise ValueError("a head without an end")
+            data += _piece(connection, began, promised)
+        elif found[0] >= 200:
+            break
+        else:
             promised = float(found[1].get("x-deadline", "30"))
+            if not 0 < promised <= _LONGEST_PROMISE:
+                raise ValueError("no time to wait for")
             data = found[2]
-            continue
-        if found is not None:
-            status, headers, body = found
-            if status != 200:
-                raise NoService(f"it answered with {status}", there=True)
-            if len(body) >= int(headers["content-length"]):
-                length = int(headers["x-stdout-length"])
-                return Answer(body[:length], body[length:], int(headers["x-exit-status"]))
-        limit = ALIVE if promised is None else promised + _MARGIN
-        left = began + limit - time.monotonic()
-        try:
-            connection.settimeout(max(left, 0.001))
-            piece = connection.recv(262_144)
-        except TimeoutError:
-            if promised is None:
-                raise NoService("it does not answer", there=True) from None
-            raise Late(promised) from None
-        if not piece:
-            raise NoService("it broke off", there=True)
-        data += piece
+    status, headers, rest = found
+    if status != 200:
+        raise NoService(f"it answered with {status}", there=True)
+    length, out, code = (int(headers[name]) for name in ("content-length", "x-stdout-length", "x-exit-status"))
+    if not (0 <= out <= length <= _LARGEST and 0 <= code <= 255):
+        raise ValueError("no answer of a command")
+    pieces, missing = [rest], length - len(rest)
+    while missing > 0:
+        piece = _piece(connection, began, promised)
+        pieces.append(piece)
+        missing -= len(piece)
+    body = b"".join(pieces)
+    return Answer(body[:out], body[out:length], code)
+
+
+def _piece(connection: _socket.socket, began: float, promised: float | None) -> bytes:
+    left = began + (ALIVE if promised is None else promised + _MARGIN) - time.monotonic()
+    try:
+        connection.settimeout(max(left, 0.001))
+        piece = connection.recv(262_144)
+    except TimeoutError:
+        if promised is None:
+            raise NoService("it does not answer", there=True) from None
+        raise Late(promised) from None
+    if not piece:
+        raise NoService("it broke off", there=True)
+    return piece
 
 
 def _peer(connection: _socket.socket) -> int | None:

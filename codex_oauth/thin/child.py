@@ -26,22 +26,24 @@ every `sleep` knows a tenth of a second, which is enough for most groups to go b
 
 
 class Started:
-    """An app-server's process id and the descriptors of its pipes, all this process's own.
+    """An app-server's process id and the descriptors of its pipes, all this process's own. None of them blocks.
 
     Attributes:
         pid: It leads a session and a group of its own.
         stdin: To write to.
-        stdout: To read from; never blocks.
+        stdout: To read from.
         stderr: The same.
+        unsent: What its stdin did not take yet of what was written first.
     """
 
-    __slots__ = ("pid", "stderr", "stdin", "stdout")
+    __slots__ = ("pid", "stderr", "stdin", "stdout", "unsent")
 
     def __init__(self, pid: int, stdin: int, stdout: int, stderr: int) -> None:
         self.pid = pid
         self.stdin = stdin
         self.stdout = stdout
         self.stderr = stderr
+        self.unsent = b""
 
 
 def spawn_app_server(launch: Launch, environ: Mapping[str, str]) -> Started:
@@ -81,8 +83,8 @@ def spawn_app_server(launch: Launch, environ: Mapping[str, str]) -> Started:
         os.close(here)
     for descriptor in (to_read, to_write, to_complain):
         os.close(descriptor)
-    os.set_blocking(stdout, False)
-    os.set_blocking(stderr, False)
+    for descriptor in (stdin, stdout, stderr):
+        os.set_blocking(descriptor, False)
     return Started(pid, stdin, stdout, stderr)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from codex_oauth.thin.child import Started
+from codex_oauth.thin.place import read_own
 from codex_oauth.version import __version__
 
 __all__ = ("CLIENT_NAME", "SILENCED", "greet", "thread_path")
@@ -22,7 +23,7 @@ SILENCED = (
 """Notifications that nothing here reads."""
 
 _LONGEST = 48 * 1024
-"""Bytes that a pipe takes at once, whoever reads it: 64 KB, less what goes before."""
+"""Bytes that a pipe takes at once as a rule, before anybody reads it: 64 KB, less what goes before."""
 
 _SILENCED = ",".join(f'"{name}"' for name in SILENCED)
 _HELLO = (
@@ -47,16 +48,13 @@ def greet(started: Started, launch: str) -> bytes:
     Returns:
         The line that asked for the thread; empty where none did.
     """
-    ahead = b""
-    try:
-        descriptor = os.open(thread_path(launch), os.O_RDONLY | os.O_NOFOLLOW)
-        try:
-            ahead = os.read(descriptor, _LONGEST)
-        finally:
-            os.close(descriptor)
-    except OSError:
-        pass
-    if not ahead.endswith(b"\n"):
+    ahead = read_own(thread_path(launch), _LONGEST) or b""
+    if not ahead.endswith(b"\n") or ahead.count(b"\n") != 1:
         ahead = b""
-    os.write(started.stdin, _HELLO.encode() + ahead)
+    first = _HELLO.encode() + ahead
+    try:
+        # Who has many pipes gets small ones.
+        started.unsent = first[os.write(started.stdin, first) :]
+    except OSError:
+        pass  # it has ended already, which the end of its output says too
     return ahead

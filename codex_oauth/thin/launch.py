@@ -10,6 +10,7 @@ import os
 import time
 
 from codex_oauth.thin.key import NETWORK
+from codex_oauth.thin.place import read_own, write_own
 from codex_oauth.version import __version__
 
 TYPE_CHECKING = False
@@ -78,7 +79,8 @@ class Launch:
 
     def holds(self, environ: Mapping[str, str]) -> bool:
         """Whether all that it rests on is as it was."""
-        if not self.argv or time.time() >= self.until or self.path not in ("", environ.get("PATH")):
+        # What is no number is no time to come either.
+        if not self.argv or not time.time() < self.until or self.path not in ("", environ.get("PATH")):
             return False
         return all(state_of(path) == state for path, state in self.files.items())
 
@@ -95,18 +97,10 @@ def state_of(path: str) -> str:
 
 def read_launch(path: str) -> Launch | None:
     """The record in a file; None where there is none that can be read."""
+    first, *lines = os.fsdecode(read_own(path, _LARGEST) or b"").split("\n")
+    if first != _FIRST or lines[-2:] != ["end", ""]:
+        return None
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        try:
-            found = os.fstat(descriptor)
-            if found.st_uid != os.getuid() or found.st_mode & 0o022:
-                return None
-            text = os.fsdecode(os.read(descriptor, _LARGEST))
-        finally:
-            os.close(descriptor)
-        first, *lines = text.split("\n")
-        if first != _FIRST or lines[-2:] != ["end", ""]:
-            return None
         one, argv, env, files = dict[str, str](), list[str](), dict[str, str](), dict[str, str]()
         for line in lines[:-2]:
             name, _, value = line.partition(" ")
@@ -132,7 +126,7 @@ def read_launch(path: str) -> Launch | None:
             until=float(one["until"]),
             files=files,
         )
-    except (OSError, ValueError, KeyError):
+    except (ValueError, KeyError):
         return None
 
 
@@ -156,12 +150,7 @@ def write_launch(path: str, launch: Launch) -> None:
     lines += [f"file {state}\t{file}" for file, state in launch.files.items()]
     if any("\n" in line for line in lines):
         return
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    new = f"{path}.{os.getpid()}.new"
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(os.fsencode("\n".join((*lines, "end", ""))))
-    os.replace(new, path)
+    write_own(path, os.fsencode("\n".join((*lines, "end", ""))))
 
 
 def child_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import sys
 import time
 
 from codex_oauth.thin.options import WHERE
-from codex_oauth.thin.place import own_folder
+from codex_oauth.thin.place import make_folder, own_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class StartLock:
 
     def __init__(self, socket: str) -> None:
         folder = os.path.dirname(socket)
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        make_folder(folder)
         own_folder(folder)
         self._descriptor = os.open(f"{socket}.start", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
@@ -52,7 +52,7 @@ class ColdPlace:
     """One of the places for calls with an app-server of their own. Given back when this process ends."""
 
     def __init__(self, folder: str) -> None:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        make_folder(folder)
         self._folder = folder
         self._descriptor = -1
 

@@ -71,7 +71,7 @@ def received(data: bytes) -> tuple[int, dict[str, str], bytes] | None:
         return None
     first, *lines = head.decode("latin-1").split("\r\n")
     protocol, _, status = first.partition(" ")
-    if not protocol.startswith("HTTP/1."):
+    if not protocol.startswith("HTTP/1.") or not status[:3].isdecimal():
         raise ValueError("not HTTP")
     headers = dict[str, str]()
     for line in lines:

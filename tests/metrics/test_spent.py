@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from codex_oauth.metrics import Phases
 from codex_oauth.metrics.spent import LOCAL, PARTS, Spent, nearest_rank, steps_of
+from codex_oauth.records import names
 from tests.metrics.samples import call, request
 from tests.metrics.test_report import json_of, report_of
 
@@ -28,7 +29,7 @@ def line(phases: dict[str, float], *, warm: bool = False, make: Any = request, *
 
 
 def test_every_phase_is_that_of_a_step_or_of_the_turn() -> None:
-    assert {*LOCAL, "first_event", "first_text", "completed"} == set(Phases.__slots__)
+    assert {*LOCAL, "first_event", "first_text", "completed"} == set(names(Phases))
     assert [step for steps in PARTS.values() for step in steps] == list(LOCAL)
 
 

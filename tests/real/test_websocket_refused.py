@@ -82,10 +82,8 @@ async def test_it_is_waited_for_once_and_not_by_the_calls_after_it(own: Settings
 
 async def test_a_shared_app_server_learns_it_too(own: Settings, refusing: LoopbackChatGPT) -> None:
     async with AsyncCodex(settings=own) as codex:
-        took = [await ask(codex) for _ in range(2)]
-        assert took[0] > 3
-        for _ in range(6):
-            took.append(await ask(codex))
+        took = [await ask(codex) for _ in range(8)]
+    assert took[0] > 3
     assert took[-1] < 3
     assert Network(own).refuses_websockets
 

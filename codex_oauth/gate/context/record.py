@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from codex_oauth.records import record
 
 __all__ = ("Context", "GitContext", "HostPermissions", "Transcript")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class GitContext:
     """The repository that a request comes from.
 
@@ -22,7 +22,7 @@ class GitContext:
     main_worktree: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class HostPermissions:
     """The permission rules of the host's own settings, as written there."""
 
@@ -31,7 +31,7 @@ class HostPermissions:
     deny: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Transcript:
     """The end of the conversation, the oldest first.
 
@@ -44,7 +44,7 @@ class Transcript:
     tools: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Context:
     """All of it; None or empty for what is not known."""
 

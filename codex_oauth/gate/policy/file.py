@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from codex_oauth.gate.policy import Behavior, FailureClass, OnFailure, Rule
 from codex_oauth.gate.policy.lines import KeyLines, KeyPath
 from codex_oauth.gate.request import Host
+from codex_oauth.records import field, record
 
 __all__ = (
     "MAX_BYTES",
@@ -38,7 +38,7 @@ ProjectPolicies: TypeAlias = Literal["untracked", "trusted", "required", "off"]
 _PLACE: Final = re.compile(r"\(at line (\d+), column (\d+)\)|\(at end of document\)")
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Problem:
     """Something that is wrong with a file.
 
@@ -55,7 +55,7 @@ class Problem:
         return f"{path}:{self.line}: {self.message}" if self.line else f"{path}: {self.message}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Section:
     """What a file says for every request, or for one host or mode; None or empty for what it does not speak of.
 
@@ -89,7 +89,7 @@ class Section:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PolicyFile:
     """What a file says.
 

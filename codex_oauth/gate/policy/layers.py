@@ -7,7 +7,6 @@ for this mode. So the specific beats the general, and where both are equally spe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -29,6 +28,7 @@ from codex_oauth.gate.policy.repository import (
 )
 from codex_oauth.gate.policy.trust import TrustedFiles
 from codex_oauth.gate.request import Host
+from codex_oauth.records import field, record, replace
 
 __all__ = (
     "Layer",
@@ -47,7 +47,7 @@ _TOLD: Final = 3
 """Of what a file loosens, in one line; `gate check` lists all of it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Source:
     """A place where a policy may come from.
 
@@ -70,7 +70,7 @@ class Source:
     also: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LoadedPolicy:
     """A policy, and where it comes from.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
 from typing import Any, Final, Literal, TypeAlias
 
 from codex_oauth.gate.policy import FAILURE_CLASSES, FailureClass, OnFailure, Policy, Rule
@@ -11,6 +10,7 @@ from codex_oauth.gate.policy.builtin import BUILTIN_POLICY, PLAN_RULES
 from codex_oauth.gate.policy.file import PolicyFile, Section
 from codex_oauth.gate.policy.lines import KeyPath
 from codex_oauth.gate.request import Host
+from codex_oauth.records import names, record
 
 __all__ = ("BUILTIN_FILE", "Layer", "PolicyMaking", "Replaced", "made_of")
 
@@ -24,7 +24,7 @@ _SIMPLE: Final = ("on_uncertain", "when_nobody", "model", "effort", "timeout", "
 _REPOSITORYS: Final = ("main worktree", "project")
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Replaced:
     """The rule of an earlier layer that another one of the same id stands in for.
 
@@ -52,7 +52,7 @@ class PolicyMaking:
         self.switched_off: dict[str, str] = {}
         self.replaced: dict[str, Replaced] = {}
         self.said_by: dict[str, tuple[Layer, KeyPath]] = {}
-        self._values: dict[str, Any] = {item.name: getattr(BUILTIN_POLICY, item.name) for item in fields(Policy)}
+        self._values: dict[str, Any] = {name: getattr(BUILTIN_POLICY, name) for name in names(Policy)}
         self._rules: dict[str, Rule] = {}
         self._seen: dict[str, Replaced] = {}
         self._on_failure: dict[FailureClass | Literal["default"], OnFailure] = {}

@@ -12,12 +12,12 @@ import os
 import stat
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from codex_oauth.gate.policy.file import MAX_BYTES, ProjectPolicies
 from codex_oauth.gate.policy.trust import TrustedFiles
+from codex_oauth.records import record
 
 __all__ = (
     "PROJECT_FILE",
@@ -39,7 +39,7 @@ _PATIENCE: Final = 2.0
 _GIT_LINK: Final = b"160000"
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Content:
     """A file as it was read.
 
@@ -52,7 +52,7 @@ class Content:
     foreign: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Standing:
     """Whether a repository's file counts.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from typing import Final, Literal, TypeAlias
+
+from codex_oauth.records import as_values, field, record
 
 __all__ = ("FAILURE_CLASSES", "Behavior", "FailureClass", "OnFailure", "Policy", "Rule")
 
@@ -30,7 +31,7 @@ FAILURE_CLASSES: Final[Mapping[FailureClass, str]] = {
 """The classes of failure that a policy can tell apart, and what each stands for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Rule:
     """One rule.
 
@@ -50,7 +51,7 @@ class Rule:
     remember: Literal["session", "local"] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Policy:
     """A set of rules, and what follows where they do not decide.
 
@@ -90,7 +91,7 @@ class Policy:
         """12 hexadecimal digits that stand for what it judges by: two policies with the same ones judge alike."""
         import hashlib  # two milliseconds that nothing else needs before the model has answered
 
-        judged_by = asdict(self)
+        judged_by = as_values(self)
         # How long a verdict is kept is nothing that it rests on.
         del judged_by["cache"]
         content = json.dumps(judged_by, sort_keys=True, ensure_ascii=True)

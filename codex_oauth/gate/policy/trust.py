@@ -12,12 +12,12 @@ import stat
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
 from codex_oauth.config import Settings
 from codex_oauth.errors import ConfigurationError
+from codex_oauth.records import record
 
 __all__ = ("TrustedFile", "TrustedFiles", "content_hash")
 
@@ -32,7 +32,7 @@ def content_hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class TrustedFile:
     """What was trusted.
 

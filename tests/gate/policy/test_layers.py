@@ -17,6 +17,7 @@ from codex_oauth.gate.policy import Policy, Rule
 from codex_oauth.gate.policy.builtin import BUILTIN_POLICY, PLAN_RULES
 from codex_oauth.gate.policy.layers import LoadedPolicy, load_policy, read_layers
 from codex_oauth.gate.request import Host
+from codex_oauth.records import names
 from tests.gate.policy.policies import User, git, write
 
 BUILT_IN = [rule.id for rule in BUILTIN_POLICY.rules]
@@ -326,7 +327,7 @@ def test_every_key_reaches_the_policy(user: User) -> None:
         "rules = [{ id = 'r', allow = 'R.', remember = 'local' }]\n",
     )
     policy = load(user).policy
-    assert {name: getattr(policy, name) for name in Policy.__slots__} == values
+    assert {name: getattr(policy, name) for name in names(Policy)} == values
 
 
 def test_without_files_nothing_is_parsed_and_nothing_is_run(user: User) -> None:
