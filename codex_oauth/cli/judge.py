@@ -6,11 +6,11 @@ Nothing heavy is imported before the app-server runs, and no event loop at all o
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from codex_oauth.cold.call import ColdCall, NotBegun
 from codex_oauth.errors import ConfigurationError, DeadlineExceededError
@@ -47,9 +47,33 @@ def cold(request: Request, launch: Launch, started: Started, ahead: bytes, spawn
         spawned: When it was started, by `time.perf_counter()`.
         start: Whether to start the service when all is done.
     """
-    with suppress(OSError, NotImplementedError):
-        # It has seen the end of its input by the time that this shell sees this process's.
-        spawn_watchdog(started.pid, _GRACE)
+    guard = _Guard(started)
+    try:
+        return _cold(request, launch, started, ahead, spawned, guard, start=start)
+    finally:
+        guard.stand()
+
+
+class _Guard:
+    """The shell that ends the app-server if it does not end by itself: started when there is time, and at the latest
+    before this process goes. Until then the app-server sees the end of its input, which is enough for one that does
+    not hang."""
+
+    def __init__(self, started: Started) -> None:
+        self._pid = started.pid
+        self._stands = False
+
+    def stand(self) -> None:
+        """Start it, once."""
+        if not self._stands:
+            self._stands = True
+            with suppress(OSError, NotImplementedError):
+                spawn_watchdog(self._pid, _GRACE)
+
+
+def _cold(
+    request: Request, launch: Launch, started: Started, ahead: bytes, spawned: float, guard: _Guard, *, start: bool
+) -> int:
     command, settings = _begun(request)
     if isinstance(command, Finished):
         return _done(request, command, settings, start=start)
@@ -67,14 +91,16 @@ def cold(request: Request, launch: Launch, started: Started, ahead: bytes, spawn
             model=asked.model,
             effort=asked.effort,
             timeout=asked.timeout,
+            meanwhile=guard.stand,
         )
     except NotBegun:
+        guard.stand()
         return _general(request, command, asked, settings, start=start)
     except Exception as error:  # noqa: BLE001 - a failure is an answer too, and never an allow
         if not call.begun:
             # Whatever did not answer, the next call starts it the general way.
             with suppress(OSError):
-                os.unlink(launch_path(request.state, request.key))
+                Path(launch_path(request.state, request.key)).unlink()
         return _done(request, command.without(error), settings, start=start)
     return _done(request, command.answer(reply), settings, start=start)
 
@@ -166,12 +192,12 @@ def _general(request: Request, command: Command, asked: Question, settings: Sett
 def _parsed(text: str) -> Any:
     with suppress(ValueError, TypeError, RecursionError):
         # A tuple, which no array becomes: one of pairs is no object.
-        pairs: Any = json.loads(text, object_pairs_hook=tuple)
+        reply: object = json.loads(text, object_pairs_hook=tuple)
+        pairs = cast("tuple[tuple[str, Any], ...]", reply) if isinstance(reply, tuple) else ()
         value = dict(pairs)
         choices = REPLY_SCHEMA["properties"]["behavior"]["enum"]
         wanted = REPLY_SCHEMA["required"]
-        fits = isinstance(pairs, tuple) and len(pairs) == len(wanted)
-        fits = fits and all(isinstance(value.get(name), str) for name in wanted)
+        fits = len(pairs) == len(wanted) and all(isinstance(value.get(name), str) for name in wanted)
         if fits and value["behavior"] in choices:
             return value
     # What is wrong with it, and whether anything is after all, the schema says.

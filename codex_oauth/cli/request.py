@@ -3,6 +3,7 @@ that knows all the rest."""
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -103,6 +104,8 @@ def run(words: list[str]) -> int | None:
     if not is_hook and (os.isatty(2) or (asks_stdin and os.isatty(0))):
         return None  # somebody watches: with words on what goes on
     request = Request(words, options, environ, state, began)
+    # Nothing here lives long enough to be collected, and imports make the collector look again and again.
+    gc.disable()
     try:
         if not hold_numbers():
             write_words(b"codex-oauth: stdout is closed, so there is no place for an answer\n")

@@ -57,6 +57,7 @@ class ColdCall:
         model: str | None,
         effort: str | None,
         timeout: float | None,
+        meanwhile: Callable[[], None],
     ) -> Reply[Any]:
         """Ask once, and once more where the reply does not fit.
 
@@ -68,6 +69,7 @@ class ColdCall:
             model: A model's id; None for the settings'.
             effort: A reasoning effort; None for the settings', or the model's lowest.
             timeout: Seconds since the call began; None for the settings'.
+            meanwhile: Done once the service works, when there is time.
 
         Raises:
             NotBegun: Something other than the usual happened before the turn was accepted.
@@ -87,6 +89,7 @@ class ColdCall:
             turn = turn_start(thread="", text=text, effort=effort, schema=schema)
             opened = open_turn(connection, thread=thread, ahead=self._sent_ahead(), turn=turn)
             self.begun = True
+            meanwhile()
             from codex_oauth.cold.turn import followed
 
             return followed(

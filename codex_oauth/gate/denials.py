@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from codex_oauth.thin.key import digest
+
 __all__ = ("IN_ALL", "IN_A_ROW", "Denials")
 
 IN_A_ROW: Final = 3
@@ -39,7 +41,7 @@ class Denials:
     def __init__(self, folder: Path, session: str | None) -> None:
         self._folder = folder
         # The name is the host's: it may be anything, and is nobody's business in a folder's listing.
-        self._file = folder / _name(session) if session else None
+        self._file = folder / digest(session.encode("utf-8", "replace")) if session else None
 
     def too_many(self) -> str | None:
         """Why the next denial is the person's to decide; None while it is not."""
@@ -88,9 +90,3 @@ class Denials:
             with suppress(OSError):
                 if entry.lstat().st_mtime < before:
                     entry.unlink()
-
-
-def _name(session: str) -> str:
-    import hashlib  # two milliseconds that nothing else needs before the model has answered
-
-    return hashlib.sha256(session.encode("utf-8", "replace")).hexdigest()[:32]

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ("NETWORK", "key_of")
+__all__ = ("NETWORK", "digest", "key_of")
 
 NETWORK = (
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
@@ -42,4 +42,9 @@ def key_of(environ: Mapping[str, str], options: Mapping[str, str]) -> str:
     named += [("", sys.prefix), ("", __file__), ("", str(os.getuid()) if hasattr(os, "getuid") else None)]
     text = "\0".join(f"{name}={value}" if value is not None else name for name, value in named)
     # It is the user's own environment, with tokens in it at times: one way, and short.
-    return blake2b(os.fsencode(text), digest_size=16).hexdigest()
+    return digest(os.fsencode(text))
+
+
+def digest(content: bytes) -> str:
+    """32 hexadecimal digits that stand for some content: BLAKE2b, which is there without the import of `hashlib`."""
+    return blake2b(content, digest_size=16).hexdigest()

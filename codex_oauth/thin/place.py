@@ -128,7 +128,7 @@ def make_folder(path: str) -> None:
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
-        pass  # by another process, just now
+        return  # by another process, just now
 
 
 def read_own(path: str, most: int) -> bytes | None:
@@ -158,10 +158,8 @@ def write_own(path: str, data: bytes) -> None:
     """
     make_folder(os.path.dirname(path))
     new = f"{path}.{os.getpid()}.new"
-    try:
+    if os.path.lexists(new):
         os.unlink(new)  # of a process that was killed
-    except FileNotFoundError:
-        pass
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with open(descriptor, "wb") as file:

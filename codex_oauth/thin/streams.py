@@ -108,7 +108,7 @@ def write_all(descriptor: int, data: bytes, patience: float = _PATIENCE) -> None
 def write_words(data: bytes) -> None:
     """Write to stderr. Not needed by anybody: a stderr that is full or gone must not keep the answer back."""
     rest = memoryview(data)
-    try:  # noqa: SIM105 - contextlib takes its time to import
+    try:
         while rest and (sys.platform == "win32" or _ready(2, _DEAF, writing=True)):
             rest = rest[os.write(2, rest[:_PIECE]) :]
     except OSError:

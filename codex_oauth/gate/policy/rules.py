@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
 from codex_oauth.records import as_values, field, record
+from codex_oauth.thin.key import digest
 
 __all__ = ("FAILURE_CLASSES", "Behavior", "FailureClass", "OnFailure", "Policy", "Rule")
 
@@ -89,10 +90,8 @@ class Policy:
     @property
     def fingerprint(self) -> str:
         """12 hexadecimal digits that stand for what it judges by: two policies with the same ones judge alike."""
-        import hashlib  # two milliseconds that nothing else needs before the model has answered
-
         judged_by = as_values(self)
         # How long a verdict is kept is nothing that it rests on.
         del judged_by["cache"]
         content = json.dumps(judged_by, sort_keys=True, ensure_ascii=True)
-        return hashlib.sha256(content.encode()).hexdigest()[:12]
+        return digest(content.encode())[:12]
