@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 from benchmarks.lines import Side
 from codex_oauth.config import load_settings
+from codex_oauth.hosts.hook_command import own_program
 from codex_oauth.process import find_binary
 
 __all__ = ("ANSWER", "Ground")
@@ -132,7 +134,7 @@ class Ground:
     @property
     def installed_hook(self) -> tuple[str, ...]:
         """What `install` writes into a host's settings."""
-        return (sys.executable, "-E", "-P", "-m", "codex_oauth", "hook", "codex")
+        return (*shlex.split(own_program()), "hook", "codex")
 
     @property
     def classify(self) -> tuple[str, ...]:

@@ -109,7 +109,8 @@ class ServerProcess:
         home = self._home.ready(binary)
         if home is None:
             # A first start: half a second of other processes, or a wait for somebody else's.
-            home = await self._prepare(binary)
+            prepared = await self._prepare(binary)
+            home = self._home.ready(binary) or prepared  # the one that later calls see, too
         self._ready_for = binary, home
         return binary, home
 

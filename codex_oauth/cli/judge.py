@@ -71,6 +71,15 @@ class _Guard:
                 spawn_watchdog(self._pid, _GRACE)
 
 
+def _ready_for_the_reply(guard: _Guard) -> None:
+    """What is to be done before a reply can be taken, done while codex starts: it takes longer than all of it."""
+    import codex_oauth.cold.turn
+    import codex_oauth.metrics
+
+    _ = codex_oauth.cold.turn, codex_oauth.metrics
+    guard.stand()
+
+
 def _cold(
     request: Request, launch: Launch, started: Started, ahead: bytes, spawned: float, guard: _Guard, *, start: bool
 ) -> int:
@@ -91,7 +100,7 @@ def _cold(
             model=asked.model,
             effort=asked.effort,
             timeout=asked.timeout,
-            meanwhile=guard.stand,
+            meanwhile=lambda: _ready_for_the_reply(guard),
         )
     except NotBegun:
         guard.stand()

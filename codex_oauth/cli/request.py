@@ -178,7 +178,8 @@ def _cold(request: Request, launch: Launch | None, *, start: bool) -> int:
 
     try:
         patience = min(_COLD_PATIENCE, float(request.options.get("--timeout", _COLD_PATIENCE)))
-        if not ColdPlace(f"{request.state}/run").take(time.monotonic() + patience):
+        place = ColdPlace(f"{request.state}/run")
+        if not place.take(time.monotonic() + patience):
             from codex_oauth.cli.judge import late
 
             return late(request, patience)
@@ -191,7 +192,7 @@ def _cold(request: Request, launch: Launch | None, *, start: bool) -> int:
     from codex_oauth.thin.greeting import greet
 
     try:
-        started = spawn_app_server(launch, request.variables)
+        started = spawn_app_server(launch, request.variables, place.descriptor)
     except (OSError, NotImplementedError):
         return _general(request, None, start=start)
     spawned = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The call up to its turn: nothing is imported here that can wait until the service works."""
+"""The call up to its turn: nothing is imported here that can wait until the question is out of the way."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ColdCall:
             model: A model's id; None for the settings'.
             effort: A reasoning effort; None for the settings', or the model's lowest.
             timeout: Seconds since the call began; None for the settings'.
-            meanwhile: Done once the service works, when there is time.
+            meanwhile: What is done while the app-server starts.
 
         Raises:
             NotBegun: Something other than the usual happened before the turn was accepted.
@@ -87,9 +87,8 @@ class ColdCall:
             effort = effort or (launch.efforts[0] if launch.efforts else None)
             thread = thread_start(cwd=launch.cwd, instructions=instructions, model=launch.model, effort=effort)
             turn = turn_start(thread="", text=text, effort=effort, schema=schema)
-            opened = open_turn(connection, thread=thread, ahead=self._sent_ahead(), turn=turn)
+            opened = open_turn(connection, thread=thread, ahead=self._sent_ahead(), turn=turn, meanwhile=meanwhile)
             self.begun = True
-            meanwhile()
             from codex_oauth.cold.turn import followed
 
             return followed(

@@ -27,7 +27,7 @@ from codex_oauth.session.server import thread_params
 from codex_oauth.thin.launch import Launch, state_of, write_launch
 from codex_oauth.thin.place import write_own
 
-__all__ = ("remember",)
+__all__ = ("remember", "rivals")
 
 _LONGEST_USE: Final = 86_400.0
 """Seconds after which a launch record is made anew, whatever it rests on."""
@@ -54,7 +54,7 @@ async def remember(settings: Settings, path: str, thread_path: str, wanted: str 
         auth_file = settings.home / "auth.json"
         # Where packages are installed: a codex that is installed there takes another one's place.
         files = [binary.path, auth_file, sidecar(settings, "refused.json"), Path(get_path("purelib"))]
-        files += _rivals(binary, settings.inherited)
+        files += rivals(binary, settings.inherited)
         files += [settings.home / name for name in ("config.toml", "models.json", "codex-oauth.json")]
         files += [settings.config_dir / "config.toml", *([settings.config_file] if settings.config_file else [])]
         # Before anything is read: what changes from now on makes the record worthless.
@@ -88,7 +88,7 @@ async def remember(settings: Settings, path: str, thread_path: str, wanted: str 
         write_own(thread_path, line + b"\n")
 
 
-def _rivals(binary: Binary, inherited: Mapping[str, str]) -> list[Path]:
+def rivals(binary: Binary, inherited: Mapping[str, str]) -> list[Path]:
     """What would be found before a binary, or instead of it: the link that leads to it, which an upgrade moves, and
     the places on PATH that come before it."""
     if binary.named is None:

@@ -3,7 +3,7 @@ start.
 
 It knows the way that a call goes where nothing is wrong. Whatever comes in between (`NotBegun`) is left to `Session`,
 which tells one trouble from another, and tries again: nothing has been paid for by then. Nothing is imported here that
-is needed after the turn has begun: that takes the service longer than an import.
+is needed once the turn has begun; the app-server's start leaves time for that.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from codex_oauth.session.params import PROVIDER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, cast
 
     from codex_oauth.thin.child import Started
@@ -46,6 +47,10 @@ _LOOK = 0.1
 
 _FIRST_OWN_ID = 10
 # Below are the requests that were sent before this module was there.
+
+
+def _nothing() -> None:
+    pass
 
 
 class NotBegun(Exception):
@@ -238,7 +243,12 @@ class Opened:
 
 
 def open_turn(
-    connection: Connection, *, thread: Mapping[str, Any], ahead: Mapping[str, Any] | None, turn: Mapping[str, Any]
+    connection: Connection,
+    *,
+    thread: Mapping[str, Any],
+    ahead: Mapping[str, Any] | None,
+    turn: Mapping[str, Any],
+    meanwhile: Callable[[], None] = _nothing,
 ) -> Opened:
     """Ask for a turn, once it is known who pays and that the thread holds nothing else.
 
@@ -248,12 +258,14 @@ def open_turn(
         thread: What `thread/start` is to be sent with.
         ahead: What it was sent with.
         turn: What `turn/start` is to be sent with, but for the thread's id.
+        meanwhile: What is done while the app-server starts.
 
     Raises:
         NotBegun: It is not all as it should be.
         Late: The time is up.
     """
     number = 3 if thread == ahead else connection.send("thread/start", thread)
+    meanwhile()
     opened = Opened(connection)
     try:
         agent: str = connection.response(1)["result"]["userAgent"]
@@ -280,10 +292,6 @@ def params_of(message: Mapping[str, Any]) -> dict[str, Any]:
     """A notification's params."""
     params: Any = message.get("params")
     return cast("dict[str, Any]", params) if isinstance(params, dict) else {}
-
-
-def _nothing() -> None:
-    pass
 
 
 def _read(descriptor: int) -> bytes | None:

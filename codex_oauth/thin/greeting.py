@@ -52,7 +52,7 @@ def greet(started: Started, launch: str) -> bytes:
     if not ahead.endswith(b"\n") or ahead.count(b"\n") != 1:
         ahead = b""
     first = _HELLO.encode() + ahead
-    try:  # noqa: SIM105 - contextlib takes its time to import
+    try:
         # Who has many pipes gets small ones.
         started.unsent = first[os.write(started.stdin, first) :]
     except OSError:

@@ -49,12 +49,23 @@ class StartLock:
 
 
 class ColdPlace:
-    """One of the places for calls with an app-server of their own. Given back when this process ends."""
+    """One of the places for calls with an app-server of their own. Given back when this process has ended, and whoever
+    inherits its descriptor.
+
+    Args:
+        folder: Where the places are. It is made if need be.
+
+    Attributes:
+        descriptor: The place's, once it is taken.
+
+    Raises:
+        OSError: The folder cannot be made.
+    """
 
     def __init__(self, folder: str) -> None:
         make_folder(folder)
         self._folder = folder
-        self._descriptor = -1
+        self.descriptor = -1
 
     def take(self, until: float) -> bool:
         """Wait for a place until that moment of `time.monotonic()`; False where none came."""
@@ -64,7 +75,7 @@ class ColdPlace:
                 path = f"{self._folder}/cold-{(first + number) % COLD_AT_ONCE}.lock"
                 descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
                 if _locked(descriptor):
-                    self._descriptor = descriptor
+                    self.descriptor = descriptor
                     return True
                 os.close(descriptor)
             if time.monotonic() >= until:

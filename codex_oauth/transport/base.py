@@ -15,12 +15,12 @@ class Transport(Protocol):
     """Carries whole lines both ways. One task sends, one receives.
 
     The contract, which one test suite holds over every implementation: `receive` gives lines in the order they were
-    sent and without their newline, then None at the end, for ever; `send` writes lines whole or raises;
+    sent and without their newline, then None at the end, for ever; `send` writes a line whole or raises;
     `close_sending` makes the other side see the end.
     """
 
-    async def send(self, *lines: bytes) -> None:
-        """Send lines, given without their newlines, in one piece.
+    async def send(self, line: bytes) -> None:
+        """Send one line, given without its newline.
 
         Raises:
             BrokenPipeError: The other side no longer reads.

@@ -31,11 +31,11 @@ class MemoryTransport:
         here._peer, there._peer = there, here
         return here, there
 
-    async def send(self, *lines: bytes) -> None:
+    async def send(self, line: bytes) -> None:
         await anyio.lowlevel.checkpoint()
         if self._peer._ended:
             raise BrokenPipeError
-        self._peer._lines.extend(lines)
+        self._peer._lines.append(line)
         self._peer._arrived.set()
 
     async def receive(self) -> bytes | None:

@@ -20,8 +20,8 @@ class StdioTransport:
         self._start = 0
         self._ended = False
 
-    async def send(self, *lines: bytes) -> None:
-        await self._child.write(b"\n".join((*lines, b"")))
+    async def send(self, line: bytes) -> None:
+        await self._child.write(line + b"\n")
 
     async def receive(self) -> bytes | None:
         while True:

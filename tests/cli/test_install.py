@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from codex_oauth.config import Settings
+from codex_oauth.hosts.hook_command import own_program
 from tests.cli.hosts import commands, hooks, path_without_codex, put, trust_all
 from tests.cli.terminal import Terminal
 from tests.conftest import RunCLI
@@ -54,7 +55,7 @@ def config(codex_hooks: Path) -> str:
 def test_the_hook_is_shown_and_written(run_cli: RunCLI, claude: Path) -> None:
     done = run_cli("install", "claude", "--yes")
     assert (done.returncode, done.stderr) == (0, b"")
-    program = f"{sys.executable} -E -P -m codex_oauth"
+    program = own_program()
     assert hooks(claude) == [[{"type": "command", "command": f"{program} hook claude", "timeout": 60}]]
     shown = done.stdout.decode()
     assert '+            "timeout": 60\n' in shown

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+import codex_oauth.__main__
 from codex_oauth.errors import ConfigurationError
 from codex_oauth.hosts.hook_command import HookOptions, broken_part, hook_command, option_of, runs_hook
 
+MAIN = Path(codex_oauth.__main__.__file__)
 ODD = ["with space", "quo'te", 'quo"te', "dollar$HOME", "back`tick", "semi;colon", "é", "back\\slash", "-dash"]
 
 
@@ -45,12 +47,12 @@ def test_a_shell_hands_the_hook_every_path_as_it_is(prints_arguments: Path, tmp_
 def test_neither_the_repository_nor_the_environment_puts_other_modules_in_the_packages_place(tmp_path: Path) -> None:
     command = hook_command("codex", HookOptions(on_failure="deny"))
     words = shlex.split(command)
-    assert words == [sys.executable, "-E", "-P", "-m", "codex_oauth", "hook", "codex", "--on-failure", "deny"]
+    assert words == [sys.executable, "-E", "-P", str(MAIN), "hook", "codex", "--on-failure", "deny"]
     assert runs_hook(command, "codex") == "own"
     for module in ("codex_oauth.py", "click.py", "json.py", "sitecustomize.py"):
         (tmp_path / module).write_text("raise SystemExit('the repository ran')", encoding="utf-8")
     done = subprocess.run(
-        [*words[:5], "--version"],
+        [*words[:4], "--version"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONSTARTUP": str(tmp_path / "json.py")},
         capture_output=True,

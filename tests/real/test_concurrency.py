@@ -65,6 +65,21 @@ async def test_forty_tasks_of_one_client_all_get_their_own_reply(codex: AsyncCod
     assert replies == {number: f"You said: number {number}" for number in range(40)}
 
 
+@pytest.mark.anyio
+async def test_more_calls_than_an_app_server_takes_at_once_all_get_their_reply(settings: Settings) -> None:
+    """It refuses past some 195 requests in flight; there are fewer at once from then on."""
+    codex = AsyncCodex(settings=replace(settings, metrics=None), max_concurrency=300)
+    replies: set[str] = set()
+
+    async def ask(number: int) -> None:
+        replies.add((await codex.complete(f"number {number}", timeout=60)).text)
+
+    async with codex, anyio.create_task_group() as tasks:
+        for number in range(300):
+            tasks.start_soon(ask, number)
+    assert replies == {f"You said: number {number}" for number in range(300)}
+
+
 @pytest.mark.parametrize("entered", [False, True])
 def test_many_threads_of_one_blocking_client_all_get_their_own_reply(
     environ: dict[str, str], settings: Settings, chatgpt: LoopbackChatGPT, tmp_path: Path, entered: bool

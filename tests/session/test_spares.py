@@ -163,10 +163,23 @@ async def test_there_are_as_many_as_there_are_calls_at_once_within_bounds(
             spares.end(REQUEST, good=True)
         spares.fill(idle=True)
         assert len(spares) == MOST
+        await anyio.wait_all_tasks_blocked()
         for _ in range(40):
             spares.take(REQUEST)
             call(spares)
+            await anyio.wait_all_tasks_blocked()
         assert len(spares) == 1
+
+
+async def test_calls_that_come_before_their_thread_is_ready_get_another_one_too(
+    params: Callable[[TurnRequest], Any],
+) -> None:
+    async with connected(params) as (spares, _):
+        for _ in range(6):
+            spares.take(REQUEST)
+            call(spares)
+        spares.fill(idle=False)
+        assert len(spares) == 2
 
 
 async def test_only_the_parameters_that_were_used_last_have_some(params: Callable[[TurnRequest], Any]) -> None:

@@ -103,6 +103,34 @@ async def test_a_call_that_is_given_up_takes_the_loop_with_it(
         assert (await codex.complete(PROMPT)).text == f"You said: {PROMPT}"
 
 
+@pytest.mark.usefixtures("loops")
+async def test_a_loop_that_begins_while_nobody_calls_is_stopped_too(codex: AsyncCodex, chatgpt: LoopbackChatGPT) -> None:
+    """A thread that is started ahead asks for the settings by itself."""
+    async with codex:
+        for _ in range(2):
+            await codex.complete(PROMPT)
+        asked = sum(request.path == SETTINGS for request in chatgpt.requests)
+        await anyio.to_thread.run_sync(
+            lambda: chatgpt.wait_until(
+                lambda: sum(request.path == SETTINGS for request in chatgpt.requests) >= max(asked, 3), timeout=5
+            )
+        )
+        chatgpt.respond(SETTINGS, NOT_YOU)
+        assert (await codex.complete(PROMPT)).text == f"You said: {PROMPT}"
+        await anyio.to_thread.run_sync(
+            lambda: chatgpt.wait_until(lambda: chatgpt.refresh_outcomes["granted"] >= 5, timeout=5)
+        )
+        with anyio.fail_after(5):
+            while True:
+                before = len(chatgpt.requests)
+                await anyio.sleep(0.3)
+                if len(chatgpt.requests) == before:
+                    break
+        await falls_silent(chatgpt)
+        chatgpt.respond(SETTINGS, None)
+        assert (await codex.complete(PROMPT)).text == f"You said: {PROMPT}"
+
+
 @pytest.mark.parametrize(("refusal", "shared"), [("expired", False), ("reused", True), ("invalidated", False)])
 async def test_where_the_refresh_is_refused_too_nothing_loops(
     codex: AsyncCodex, chatgpt: LoopbackChatGPT, refusal: RefreshRefusal, shared: bool
