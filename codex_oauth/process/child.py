@@ -105,6 +105,12 @@ class Child:
         """Tell the child that nothing more will come: it ends by itself, after a token refresh in flight."""
         _close(self._stdin)
 
+    def terminate(self) -> None:
+        """Ask it to end whatever it is doing, with a signal: the end of stdin lets it finish what was asked of it. It
+        stores a token that it is refreshing first. Not for one that is starting, which would lose that token."""
+        if self._popen.poll() is None:
+            self._signal(signal.SIGTERM)
+
     async def stop(self, *, patience: float | None = None) -> int | None:
         """End the process and everything in its group.
 

@@ -339,7 +339,10 @@ class Session:
         return await decline(method, params)
 
     async def _give_up(self, fault: CodexOAuthError | None) -> None:
-        self._fault = fault or self._fault
+        if fault is not None:
+            # Nothing that it does by itself is an answer to anybody, and it would finish that first.
+            self._fault = fault
+            self._child.terminate()
         await self._child.stop(patience=STOP_PATIENCE)
 
     async def _stop_soon(self) -> None:

@@ -149,12 +149,12 @@ def test_thirty_hooks_at_once_have_eight_app_servers_and_thirty_answers(
 
 
 def app_servers(pids: list[int]) -> list[int]:
-    """Those that are not zombies."""
+    """Those that have not ended, and lead a session: an app-server starts short programs of its own."""
     found: list[int] = []
     for pid in pids:
         with suppress(OSError, IndexError):
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
-            if state not in "ZX":
+            state, _, _, session = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[:4]
+            if state not in "ZX" and int(session) == pid:
                 found.append(pid)
     return found
 

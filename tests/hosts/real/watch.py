@@ -60,4 +60,4 @@ class Watch:
 
 
 def _is_hook(process: Process) -> bool:
-    return "codex_oauth hook" in process.command or "codex-oauth hook" in process.command
+    return any(f"{program} hook" in process.command for program in ("__main__.py", "codex_oauth", "codex-oauth"))
