@@ -82,7 +82,7 @@ def as_values(value: Any) -> Any:
     """A record as a dict, and so what lies in it; a tuple as a list, and anything else as it is."""
     if hasattr(value, "_record_fields"):
         return {name: as_values(getattr(value, name)) for name in names(value)}
-    kind: Any = type(value)
+    kind: Any = value.__class__
     if kind is list or kind is tuple:
         return [as_values(item) for item in value]
     if kind is dict:

@@ -72,7 +72,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "home": LEAVES | {"process"},
     "account": LEAVES | {"process", "session"},
     "client level": LEAVES | {"process", "session", "policy", "home", "account", "metrics"},
-    "cold": LEAVES | {"client level", "process", "session", "policy", "account"},
+    "cold": LEAVES | {"client level", "process", "session", "policy", "account", "home"},
     "batch": LEAVES | {"client level"},
     "gate": LEAVES | {"client level", "metrics"},
     "hosts": LEAVES | {"process", "transport", "jsonrpc"},

@@ -14,6 +14,7 @@ from codex_oauth.thin.launch import Launch, read_launch
 from codex_oauth.thin.options import parse
 from codex_oauth.thin.place import Untrusted, anchored, launch_path, socket_path, state_dir
 from codex_oauth.thin.streams import NoRequest, hold_numbers, read_request, stdout_alone, write_all, write_words
+from codex_oauth.thin.wire import LARGEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from codex_oauth.thin.start import StartLock
 
-__all__ = ("Request", "leave", "run")
+__all__ = ("Request", "Unwritten", "leave", "run")
 
 _START_PATIENCE = 10.0
 """Seconds to wait for a service that somebody else is starting. It takes half a second on an idle machine."""
@@ -143,7 +144,7 @@ def _answered(request: Request) -> int:
     while True:
         launch = read_launch(launch_path(request.state, request.key))
         off = "off" in (request.variables.get("CODEX_OAUTH_SERVICE"), launch.service if launch else None)
-        if off:
+        if off or len(request.stdin) > LARGEST:
             return _cold(request, launch, start=False)
         try:
             answer = ask(request.socket, request.key, request.words, request.stdin, request.variables)

@@ -103,6 +103,7 @@ class ColdCall:
                 spawned=self._spawned,
                 home=settings.home,
                 sign_in=self._sign_in,
+                fell_back=self._fell_back,
             )
         except Late:
             from codex_oauth.lateness import Lateness
@@ -122,6 +123,11 @@ class ColdCall:
     def _is_named_binary(self) -> bool:
         named = self._settings.codex_bin
         return named is None or os.path.realpath(named) == self._launch.argv[0]
+
+    def _fell_back(self) -> None:
+        from codex_oauth.home.network import Network
+
+        Network(self._settings).note()
 
     def _sign_in(self) -> str:
         from pathlib import Path

@@ -17,6 +17,7 @@ from codex_oauth.account.refresh import REFRESH_AHEAD
 from codex_oauth.account.sign_in import read_sign_in
 from codex_oauth.config import Settings
 from codex_oauth.errors import CodexOAuthError
+from codex_oauth.home.network import Network
 from codex_oauth.models import choose_effort, choose_model
 from codex_oauth.process import Binary
 from codex_oauth.process.environment import CERTIFICATES
@@ -55,6 +56,8 @@ async def remember(settings: Settings, path: str, thread_path: str, wanted: str 
         # Where packages are installed: a codex that is installed there takes another one's place.
         files = [binary.path, auth_file, sidecar(settings, "refused.json"), Path(get_path("purelib"))]
         files += rivals(binary, settings.inherited)
+        # A network that begins to refuse WebSockets wants another command.
+        files.append(Network(settings).file)
         files += [settings.home / name for name in ("config.toml", "models.json", "codex-oauth.json")]
         files += [settings.config_dir / "config.toml", *([settings.config_file] if settings.config_file else [])]
         # Before anything is read: what changes from now on makes the record worthless.

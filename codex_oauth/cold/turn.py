@@ -32,6 +32,7 @@ def followed(
     spawned: float,
     home: Path,
     sign_in: Callable[[], str],
+    fell_back: Callable[[], None],
 ) -> Reply[Any]:
     """The reply of a turn that has been asked for, repaired if need be.
 
@@ -47,6 +48,7 @@ def followed(
         spawned: When its app-server was started.
         home: Its CODEX_HOME.
         sign_in: Gives the command that signs in there.
+        fell_back: Called where the network refuses WebSockets.
 
     Raises:
         NotBegun: The turn was refused.
@@ -60,7 +62,7 @@ def followed(
         lateness.observe(event)
 
     observe(PhaseReached("spawn", spawned))
-    shot = OneShot(opened, auth_file=home / "auth.json", sign_in=sign_in, observer=observe)
+    shot = OneShot(opened, auth_file=home / "auth.json", sign_in=sign_in, observer=observe, fell_back=fell_back)
     request = TurnRequest(
         text=text, instructions=instructions, schema=schema, model=opened.model, effort=effort, observer=observe
     )

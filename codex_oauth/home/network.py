@@ -29,6 +29,9 @@ class Network:
 
     Args:
         settings: Whose home, and which variables.
+
+    Attributes:
+        file: There where it refuses WebSockets.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -36,13 +39,13 @@ class Network:
         # A proxy's address may hold a password.
         digest = hashlib.sha256("\0".join(way).encode("utf-8", "surrogateescape")).hexdigest()[:16]
         self._folder = settings.state_dir / "networks"
-        self._file = self._folder / f"{digest}-refuses-websockets"
+        self.file = self._folder / f"{digest}-refuses-websockets"
 
     @property
     def refuses_websockets(self) -> bool:
         """Whether it has lately."""
         try:
-            return abs(time.time() - os.stat(self._file).st_mtime) < REMEMBERED_FOR
+            return abs(time.time() - os.stat(self.file).st_mtime) < REMEMBERED_FOR
         except OSError:
             return False
 
@@ -53,10 +56,10 @@ class Network:
             for old in self._folder.iterdir():
                 if abs(time.time() - old.stat().st_mtime) > REMEMBERED_FOR:
                     old.unlink(missing_ok=True)
-            self._file.touch(mode=0o600)
-            os.utime(self._file)
+            self.file.touch(mode=0o600)
+            os.utime(self.file)
 
     def forget(self) -> None:
         """It is to be tried again."""
         with suppress(OSError):
-            self._file.unlink(missing_ok=True)
+            self.file.unlink(missing_ok=True)

@@ -105,11 +105,13 @@ class Child:
         """Tell the child that nothing more will come: it ends by itself, after a token refresh in flight."""
         _close(self._stdin)
 
-    def terminate(self) -> None:
-        """Ask it to end whatever it is doing, with a signal: the end of stdin lets it finish what was asked of it. It
-        stores a token that it is refreshing first. Not for one that is starting, which would lose that token."""
-        if self._popen.poll() is None:
-            self._signal(signal.SIGTERM)
+    async def gone_within(self, seconds: float) -> bool:
+        """Whether it has ended by itself, waiting that long at most."""
+        return await self._gone(seconds)
+
+    def kill(self) -> None:
+        """Kill it and its group at once. What it has not stored is lost: a token that it is refreshing, too."""
+        self._kill()
 
     async def stop(self, *, patience: float | None = None) -> int | None:
         """End the process and everything in its group.

@@ -13,11 +13,9 @@ import anyio
 import h11
 from anyio.lowlevel import checkpoint
 
-__all__ = ("MOST_BODY", "Connection", "Refused", "Request")
+from codex_oauth.thin.wire import LARGEST
 
-MOST_BODY: Final = 256 * 1024
-"""Bytes of a request's body. Looking for secrets takes a second a megabyte, and the interpreter does one thing at a
-time: who sends more does the work alone, beside everybody else's."""
+__all__ = ("Connection", "Refused", "Request")
 
 _READ: Final = 262_144
 _HEAD_PATIENCE: Final = 5.0
@@ -95,8 +93,8 @@ class Connection:
             if not isinstance(head, h11.Request):
                 return None
             headers = {name.decode("ascii"): value.decode("latin-1") for name, value in head.headers}
-            if int(headers.get("content-length", "0")) > MOST_BODY:
-                raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {MOST_BODY} bytes")
+            if int(headers.get("content-length", "0")) > LARGEST:
+                raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {LARGEST} bytes")
             body = await self._body()
         except TimeoutError:
             raise Refused(HTTPStatus.REQUEST_TIMEOUT, "the request did not come in time") from None
@@ -115,8 +113,8 @@ class Connection:
                 if not isinstance(event, h11.Data):
                     return None
                 body += event.data
-                if len(body) > MOST_BODY:  # without a content-length
-                    raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {MOST_BODY} bytes")
+                if len(body) > LARGEST:  # without a content-length
+                    raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {LARGEST} bytes")
         return bytes(body)
 
     async def _event(self) -> object:

@@ -13,6 +13,7 @@ from codex_oauth.events import Observer, PhaseReached
 from codex_oauth.protocol import TURN_START, check
 from codex_oauth.session.failures import RateLimits
 from codex_oauth.session.opening import RATE_LIMITS, Connection, Ended, Late, NotBegun, Opened, params_of
+from codex_oauth.session.params import FELL_BACK
 from codex_oauth.session.progress import TurnProgress, turn_id, turn_params
 from codex_oauth.session.request import Thread, TurnRequest, TurnResult
 from codex_oauth.session.storm import RefreshStorm
@@ -27,6 +28,10 @@ _LAST_WORDS: Final = 0.2
 """Seconds to wait, once stdout has ended, for the exit status and the end of stderr."""
 
 
+def _nobody() -> None:
+    pass
+
+
 class OneShot:
     """The turns of one call.
 
@@ -35,15 +40,25 @@ class OneShot:
         auth_file: The home's sign-in.
         sign_in: Gives the command that signs in on its home, for an error's message.
         observer: Told what was reached before.
+        fell_back: Called where the network refuses WebSockets, so that it is remembered.
 
     Attributes:
         account: Who pays.
         limits: The last rate-limit snapshot.
     """
 
-    def __init__(self, opened: Opened, *, auth_file: Path, sign_in: Callable[[], str], observer: Observer) -> None:
+    def __init__(
+        self,
+        opened: Opened,
+        *,
+        auth_file: Path,
+        sign_in: Callable[[], str],
+        observer: Observer,
+        fell_back: Callable[[], None] = _nobody,
+    ) -> None:
         self._connection: Connection = opened.connection
         self._sign_in = sign_in
+        self._fell_back = fell_back
         self._number = opened.number
         self._thread = Thread(opened.thread, opened.model)
         self._storm = RefreshStorm(auth_file)
@@ -107,6 +122,8 @@ class OneShot:
                 params = params_of(message)
                 if message.get("method") == RATE_LIMITS:
                     self._limited(params)
+                elif message.get("method") == "warning" and str(params.get("message")).startswith(FELL_BACK):
+                    self._fell_back()
                 if params.get("threadId") == turn.thread.id:
                     turn.see(str(message.get("method")), params, time.perf_counter())
         except Ended:

@@ -11,10 +11,13 @@ if TYPE_CHECKING:
 
     from codex_oauth.protocol import ThreadStartParams, TurnStartParams, UserInput
 
-__all__ = ("PROVIDER", "thread_start", "turn_start")
+__all__ = ("FELL_BACK", "PROVIDER", "thread_start", "turn_start")
 
 PROVIDER = "openai"
 """The built-in provider: the only one that a ChatGPT plan pays for."""
+
+FELL_BACK = "Falling back from WebSockets"
+"""How codex's warning begins (0.159 to 0.169) when it sends a thread's requests as POSTs from then on."""
 
 
 def thread_start(*, cwd: str, instructions: str | None, model: str | None, effort: str | None) -> ThreadStartParams:

@@ -29,12 +29,14 @@ from codex_oauth.session.failures import RateLimits, account_failure, refresh_re
 from codex_oauth.session.gate import read_account, require_wallet
 from codex_oauth.session.limits import read_limits
 from codex_oauth.session.listing import list_models
+from codex_oauth.session.params import FELL_BACK
 from codex_oauth.session.replies import decline
 from codex_oauth.session.request import Thread, TurnRequest, TurnResult, ignore
 from codex_oauth.session.router import Router
 from codex_oauth.session.server import Server, initialize_params, thread_params
 from codex_oauth.session.spares import Spares, send_thread_start
 from codex_oauth.session.storm import state_of
+from codex_oauth.session.storm_end import end_storm
 from codex_oauth.session.turn import run_turn
 from codex_oauth.session.watch import Watch
 from codex_oauth.transport import StdioTransport
@@ -48,9 +50,6 @@ __all__ = ("Session", "open_session")
 STOP_PATIENCE: Final = 0.3
 """Seconds to wait for an app-server to end. It takes 20 to 40 ms, unless a token refresh is in flight or it hangs; a
 watchdog then gives it the time that it may need, and the caller goes on."""
-
-_FELL_BACK: Final = "Falling back from WebSockets"
-# How codex's warning begins (0.159 to 0.169) when it sends a thread's requests as POSTs from then on.
 
 _ANSWER_PATIENCE: Final = 0.02
 # Seconds in which a line that is to be written is written.
@@ -323,7 +322,7 @@ class Session:
         if method == "account/rateLimits/updated" and isinstance(params.get("rateLimits"), dict):
             # Read without a check of its shape: a fault here would end the read loop, and with it every other call.
             self.limits = self.limits.updated(params["rateLimits"])
-        elif method == "warning" and str(params.get("message")).startswith(_FELL_BACK):
+        elif method == "warning" and str(params.get("message")).startswith(FELL_BACK):
             (self._server.on_fallback or (lambda: None))()
         self.router.deliver(method, params)
 
@@ -340,9 +339,8 @@ class Session:
 
     async def _give_up(self, fault: CodexOAuthError | None) -> None:
         if fault is not None:
-            # Nothing that it does by itself is an answer to anybody, and it would finish that first.
             self._fault = fault
-            self._child.terminate()
+            await end_storm(self._child, self._server.auth_file)
         await self._child.stop(patience=STOP_PATIENCE)
 
     async def _stop_soon(self) -> None:

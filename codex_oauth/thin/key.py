@@ -25,7 +25,7 @@ NETWORK = (
 """Variables that say how the service is reached, and whom to believe that it is the service."""
 
 _PLACES = (
-    *("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME"),
+    *("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME", "TZ"),
     *("CODEX_ACCOUNT_ID", "CHATGPT_ACCOUNT_ID"),
 )
 

@@ -14,7 +14,10 @@ from __future__ import annotations
 
 import os
 
-__all__ = ("ALIVE", "decode_call", "encode_call", "head_of", "received")
+__all__ = ("ALIVE", "LARGEST", "decode_call", "encode_call", "head_of", "received")
+
+LARGEST = 256 * 1024
+"""Bytes that the service takes. To look for secrets in a megabyte takes a second, in which all others would wait."""
 
 ALIVE = 1.0
 """Seconds for the service's first word. It takes a millisecond, and longer where hundreds ask at once; a process that

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import anyio
 import pytest
@@ -20,9 +20,12 @@ from codex_oauth.session.request import TurnRequest
 from codex_oauth.thin.greeting import thread_path
 from codex_oauth.thin.key import key_of
 from codex_oauth.thin.place import launch_path, state_dir
+from tests.gate.test_hook import encoded
+from tests.gate.test_request import CODEX_BASH
 
 Ran: TypeAlias = "subprocess.CompletedProcess[bytes]"
 Run: TypeAlias = Callable[..., Ran]
+Start: TypeAlias = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
@@ -52,3 +55,18 @@ def run(environ: dict[str, str], tmp_path: Path) -> Run:
         )
 
     return ran
+
+
+@pytest.fixture
+def start(environ: dict[str, str], tmp_path: Path) -> Start:
+    """A command in a process of its own that goes on, with a request on stdin."""
+    (tmp_path / "payload").write_bytes(encoded(CODEX_BASH))
+
+    def started(*words: str, **options: Any) -> subprocess.Popen[bytes]:
+        given: dict[str, Any] = {"env": environ, "cwd": tmp_path, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        argv = [sys.executable, "-P", "-m", "codex_oauth", *words]
+        with (tmp_path / "payload").open("rb") as payload:
+            process: Any = subprocess.Popen(argv, stdin=payload, **{**given, **options})
+            return process
+
+    return started

@@ -13,11 +13,10 @@ import pytest
 
 from codex_oauth.process import find_binary
 from codex_oauth.server.calls import MOST_CALLS
-from codex_oauth.server.connection import MOST_BODY
 from codex_oauth.testing import Hang, LoopbackChatGPT, Slow
 from codex_oauth.thin.ask import NoService
 from codex_oauth.thin.place import socket_path
-from codex_oauth.thin.wire import head_of
+from codex_oauth.thin.wire import LARGEST, head_of
 from codex_oauth.version import __version__
 from tests.gate.answers import answer
 from tests.scripted import eventually
@@ -256,7 +255,7 @@ def test_a_body_that_is_too_long_is_refused_before_it_is_read(served: Served) ->
     with pytest.raises(NoService) as caught:
         served.ask(*HOOK, stdin=b" " * (60 * 1024 * 1024))
     assert caught.value.there
-    found = served.ask(*HOOK, stdin=hook_input("x" * (MOST_BODY // 2)))
+    found = served.ask(*HOOK, stdin=hook_input("x" * (LARGEST // 2)))
     assert found.status == 0
 
 

@@ -104,7 +104,9 @@ async def test_a_call_that_is_given_up_takes_the_loop_with_it(
 
 
 @pytest.mark.usefixtures("loops")
-async def test_a_loop_that_begins_while_nobody_calls_is_stopped_too(codex: AsyncCodex, chatgpt: LoopbackChatGPT) -> None:
+async def test_a_loop_that_begins_while_nobody_calls_is_stopped_too(
+    codex: AsyncCodex, settings: Settings, chatgpt: LoopbackChatGPT
+) -> None:
     """A thread that is started ahead asks for the settings by itself."""
     async with codex:
         for _ in range(2):
@@ -127,8 +129,16 @@ async def test_a_loop_that_begins_while_nobody_calls_is_stopped_too(codex: Async
                 if len(chatgpt.requests) == before:
                     break
         await falls_silent(chatgpt)
+        # The token that it got last was stored: the next one is had with it.
+        assert set(chatgpt.refresh_outcomes) == {"granted"}
         chatgpt.respond(SETTINGS, None)
         assert (await codex.complete(PROMPT)).text == f"You said: {PROMPT}"
+    # A sign-in that lost its last token could not be refreshed any more.
+    chatgpt.revoke_access_tokens()
+    chatgpt.websocket = False
+    assert (await codex.complete(PROMPT)).text == f"You said: {PROMPT}"
+    assert set(chatgpt.refresh_outcomes) == {"granted"}
+    assert auth_of(settings.home)["tokens"]["refresh_token"]
 
 
 @pytest.mark.parametrize(("refusal", "shared"), [("expired", False), ("reused", True), ("invalidated", False)])
