@@ -95,6 +95,7 @@ class Settings:
         service: Whether hooks and `classify` use the warm service.
         service_idle: Seconds without a call after which it ends, where it is started on demand.
         config_file: The configuration file that was read; None if there was none.
+        project: The folder that Claude Code was started in, where it runs this: `CLAUDE_PROJECT_DIR`.
         inherited: The environment that the child gets, already reduced to the allow-list.
         billing_variables: Names of variables that are set here and were withheld, because they could pay for a call.
     """
@@ -114,6 +115,7 @@ class Settings:
     service: ServiceUse = "on-demand"
     service_idle: float = DEFAULT_SERVICE_IDLE
     config_file: Path | None = None
+    project: str | None = None
     inherited: Mapping[str, str] = field(repr=False, default_factory=dict[str, str])
     billing_variables: tuple[str, ...] = ()
 
@@ -221,7 +223,9 @@ def load_settings(
         timeout=float(values.get("timeout", DEFAULT_TIMEOUT)),
         service=_service(environ, values, config_file),
         service_idle=float(values.get("service_idle", DEFAULT_SERVICE_IDLE)),
-        config_file=config_file if values else None,
+        # One that was named counts while it is empty too: somebody may write into it while a service runs.
+        config_file=config_file if values or (named is not None and named != os.devnull) else None,
+        project=environ.get("CLAUDE_PROJECT_DIR") or None,
         inherited=child_environment(environ),
         billing_variables=tuple(
             sorted(

@@ -275,7 +275,12 @@ class ServerProcess:
 
     def _account_id(self) -> str | None:
         sign_in = self._sign_in
-        return f"{sign_in.account_id} {sign_in.user_id}" if sign_in is not None else None
+        if sign_in is None:
+            return None
+        if sign_in.wallet == "chatgpt" and (sign_in.account_id or sign_in.user_id):
+            return f"{sign_in.account_id} {sign_in.user_id}"
+        # A key has no account: another one is somebody else's, and the app-server keeps the one that it began with.
+        return f"{sign_in.wallet} {sign_in.fingerprint}"
 
     async def models(self) -> tuple[Model, ...]:
         """What `model/list` answers."""

@@ -298,8 +298,10 @@ def test_the_service_is_set_by_variable_or_file(base: Environ, write_config: Cal
         ("timout = 3", r"unknown key 'timout'; did you mean 'timeout'\?"),
         (
             "zzz = 1",
-            "unknown key 'zzz'; known are codex_bin, effort, metrics, model, models, service, service_idle, timeout, "
-            "token_command",
+            (
+                "unknown key 'zzz'; known are codex_bin, effort, metrics, model, models, service, service_idle, "
+                "timeout, token_command"
+            ),
         ),
         ("[profile]\nx = 1", "unknown key 'profile'"),
         ("model = 3", "'model' has the wrong type, int"),

@@ -167,14 +167,16 @@ def _members(line: bytes | None) -> dict[str, Any]:
             # Passed over, a misspelt one would be a question that was not meant.
             near = difflib.get_close_matches(name, _MEMBERS, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(_MEMBERS)}"
-            raise ConfigurationError(f"unknown member {name[:40]!r}; {hint}")
+            # What is no name may be content in the wrong place.
+            shown = repr(name) if name.isidentifier() and len(name) <= 20 else "of an odd name"
+            raise ConfigurationError(f"unknown member {shown}; {hint}")
     return members
 
 
 def _prompt(members: Mapping[str, Any]) -> str:
     if members.get("prompt") is None:
         raise ConfigurationError("no 'prompt'")
-    prompt = _text(members, "prompt")
+    prompt = _text(members, "prompt", instead="")
     if not prompt or not prompt.strip():
         raise ConfigurationError("'prompt' must be text, and not empty")
     if len(prompt) > MAX_PROMPT:
@@ -182,12 +184,12 @@ def _prompt(members: Mapping[str, Any]) -> str:
     return prompt
 
 
-def _text(members: Mapping[str, Any], name: str) -> str | None:
+def _text(members: Mapping[str, Any], name: str, *, instead: str = "; leave it out for the default") -> str | None:
     value: object = members.get(name)
     if value is None:
         return None
     if not isinstance(value, str) or not value:
-        raise ConfigurationError(f"{name!r} must be text, and not empty; leave it out for the default")
+        raise ConfigurationError(f"{name!r} must be text, and not empty{instead}")
     if not value.isprintable() and any("\ud800" <= character <= "\udfff" for character in value):
         raise ConfigurationError(f"{name!r} holds half a surrogate pair, which is no text")
     return value

@@ -137,10 +137,12 @@ def _take_in(results: ResultsFile, index: Index, questions: Path, answers: Path,
     # What failed is asked anew as it is now.
     wrong = [one for one in changed.values() if one.failure is None or not retry_failed]
     if wrong:
-        which = ", ".join(str(one.line) for one in wrong[:_MOST_NAMED])
+        # Results are in the order in which they were done.
+        which = ", ".join(str(line) for line in sorted(one.line for one in wrong)[:_MOST_NAMED])
         more = ", …" if len(wrong) > _MOST_NAMED else ""
+        lines = "line" if len(wrong) == 1 else "lines"
         way = "--retry-failed asks what has failed as it is now" if all(one.failure for one in wrong) else "undo that"
         raise ConfigurationError(
-            f"{questions} is not what {answers} has results for (line {which}{more}): the item, or one of "
+            f"{questions} is not what {answers} has results for ({lines} {which}{more}): the item, or one of "
             f"--instructions, --schema, --model and --effort, is another one now; {way}, or name another output"
         )

@@ -49,7 +49,7 @@ def command(
 
     Each line of OUT.jsonl is a result: id, line, and output (with a schema) or text, or an error; in the order in which
     they are done. The same command goes on after Ctrl-C, a usage limit or kill -9: what has an answer is not asked
-    again. --timeout is for each item.
+    again. A call that failed may be tried again; --timeout is for each try.
 
     Exits with 1 if items have failed, else with 0. A usage limit, a missing sign-in and Ctrl-C stop the run with their
     own status.
@@ -101,7 +101,7 @@ def _summary(tally: Tally, now: int, seconds: float, ending: Ending, answers: Pa
         lines.append(f"this run: {count(now)} in {span(seconds * 1000)}, {used}")
     if ending.early and tally.left:
         lines.append("to go on, run the same command again: what is done is kept, and not asked again")
-    elif tally.failed:
+    if tally.failed:
         lines.append("--retry-failed asks again what has failed")
     return [*lines, f"results: {answers}"]
 

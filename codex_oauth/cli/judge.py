@@ -224,6 +224,7 @@ def _done(request: Request, finished: Finished, settings: Settings | None, *, st
 
 def _written(request: Request, finished: Finished) -> int:
     request.write(Answer(finished.stdout, finished.stderr, finished.status))
+    request.done = finished.status
     return finished.status
 
 

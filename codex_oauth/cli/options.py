@@ -60,7 +60,9 @@ def call_options(command: Callable[..., None]) -> Callable[..., None]:
     """How a call is made."""
     for option in (
         click.option(
-            "--timeout", type=click.FloatRange(0, 86_400, min_open=True), help="Seconds for everything together."
+            "--timeout",
+            type=click.FloatRange(0, 86_400, min_open=True),
+            help="Seconds for a call, everything together.",
         ),
         click.option("--effort", help="A reasoning effort that the model lists.  [default: its lowest]"),
         click.option("--model", help="A model's id.  [default: the first of the small tier]"),

@@ -52,10 +52,11 @@ class Request:
         began: When the process began with it, by `time.perf_counter()`.
         stdin: The command's input.
         out: The descriptor that the answer is written to.
+        done: The exit status, once the answer is written.
         lock: Held where this request is the one to start the service.
     """
 
-    __slots__ = ("began", "key", "lock", "options", "out", "socket", "state", "stdin", "variables", "words")
+    __slots__ = ("began", "done", "key", "lock", "options", "out", "socket", "state", "stdin", "variables", "words")
 
     def __init__(
         self, words: list[str], options: dict[str, str], variables: Mapping[str, str], state: str, began: float
@@ -70,6 +71,7 @@ class Request:
         self.stdin = b""
         self.out = 1
         self.lock: StartLock | None = None
+        self.done: int | None = None
 
     def write(self, answer: Answer) -> None:
         """Write what the command writes: the words first, since Claude Code counts a decision even if what follows
@@ -134,6 +136,8 @@ def _in_any_case(request: Request, *, asks_stdin: bool) -> int:
     except Unwritten:
         raise
     except Exception as error:  # noqa: BLE001 - a traceback would tell a host nothing, and a failure is an answer too
+        if request.done is not None:
+            return request.done  # it was answered; what failed comes after that
         from codex_oauth.cli.judge import failed
 
         return failed(request, error)
@@ -180,7 +184,8 @@ def _cold(request: Request, launch: Launch | None, *, start: bool) -> int:
     try:
         patience = min(_COLD_PATIENCE, float(request.options.get("--timeout", _COLD_PATIENCE)))
         place = ColdPlace(f"{request.state}/run")
-        if not place.take(time.monotonic() + patience):
+        # Since the request began: it may have waited for a service before that is gone now.
+        if not place.take(time.monotonic() + patience - (time.perf_counter() - request.began)):
             from codex_oauth.cli.judge import late
 
             return late(request, patience)

@@ -31,9 +31,10 @@ _TURN: Final = 0.0005
 def command(on_demand: bool, options: dict[str, str]) -> None:
     """Be the warm service, in the foreground, until Ctrl-C or SIGTERM.
 
-    It keeps an app-server ready and answers hooks and `classify` on a unix socket that is yours alone. Where another
-    service has the socket already, it says so and exits with 0. It exits with 1 where it ended for another one to take
-    its place, such as after a change of the configuration. `codex-oauth service start` runs it in the background.
+    It keeps an app-server ready and answers hooks and `classify --json` on a unix socket that is yours alone. Where
+    another service has the socket already, it says so and exits with 0. It exits with 1 where it ended for another one
+    to take its place, such as after a change of the configuration. `codex-oauth service start` runs it in the
+    background.
     """
     from codex_oauth.server import Listening, Log, Taken
 
@@ -66,6 +67,9 @@ async def _serve(whose: Whose, listening: Listening, log: Log, idle: float | Non
 
     async with commands() as run:
         service = Service(whose.settings, whose.address.key, listening, run, log, idle=idle)
+        if whose_service(whose.options).settings != whose.settings:
+            # Since this process has read it: from now on the service itself sees it.
+            service.end("the configuration has changed", anew=True)
         return await service.serve()
 
 

@@ -24,7 +24,7 @@ _PATIENCE: Final = 20.0
 
 @click.group("service")
 def command() -> None:
-    """Look after the warm service, which answers hooks and `classify` without starting codex for each.
+    """Look after the warm service, which answers hooks and `classify --json` without starting codex.
 
     Nothing needs it: the first hook starts it, it ends by itself when nobody asks for a while, and without it a hook
     does its own work. `service = "off"` in the configuration turns it off.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
-from codex_oauth.config import load_settings
+from codex_oauth.config import environment, load_settings
 from codex_oauth.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ def whose_service(options: dict[str, str], *, may_be_off: bool = False) -> Whose
     )
     address = address_of(settings, options)
     if settings.service == "off" and not may_be_off:
-        file = f", or `service` in {settings.config_file}" if settings.config_file else ""
-        raise ConfigurationError(f"the warm service is off, as CODEX_OAUTH_SERVICE{file} says")
+        where = "CODEX_OAUTH_SERVICE"
+        if not environment().get(where) and settings.config_file is not None:
+            where = f"`service` in {settings.config_file}"
+        raise ConfigurationError(f"the warm service is off, as {where} says; on-demand there turns it on")
     return Whose(settings, options, address)

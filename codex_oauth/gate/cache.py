@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from codex_oauth.gate.canonical import canonical
 from codex_oauth.gate.settling import settled
+from codex_oauth.thin.place import make_folder
 from codex_oauth.types import Account, Reply, Timing, Usage
 from codex_oauth.version import __version__
 
@@ -73,6 +74,8 @@ def kept_word(
     """
     if policy.cache <= 0 or not rendered.whole or rendered.secrets:
         return None
+    if settings.external is not None and settings.external.command:
+        return None  # whose token its command will print, nobody knows before
     shell = canonical(request.tool, request.tool_input)["action"] == "run a shell command"
     left_out = _WORDS_OF_ITS_OWN if shell else frozenset[str]()
     model = asked.model or settings.model
@@ -112,7 +115,8 @@ def wallet(settings: Settings) -> str:
     sign_in = None
     with suppress(OSError):
         found = os.stat(settings.home / "auth.json")
-        sign_in = (found.st_mtime_ns, found.st_size)
+        # The time alone is the same for every file where a system fixes it, as for what is mounted or linked there.
+        sign_in = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
     external = asdict(settings.external) if settings.external else None
     content = json.dumps([str(settings.home), settings.managed, settings.profile, sign_in, external])
     return hashlib.sha256(content.encode("utf-8", "backslashreplace")).hexdigest()
@@ -169,7 +173,7 @@ class KeptWord:
         if len(content) > _LONGEST:
             return
         with suppress(OSError):
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(str(self._folder))
             if not _is_own(os.lstat(self._folder), stat.S_ISDIR):
                 return
             self._forget_old()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from codex_oauth.thin.key import digest
+from codex_oauth.thin.place import make_folder
 
 __all__ = ("IN_ALL", "IN_A_ROW", "Denials")
 
@@ -67,7 +68,7 @@ class Denials:
             if not self._file.exists():
                 if not denied:
                     return  # most sessions have no denial, and need no file
-                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_folder(str(self._folder))
                 self._forget_old()
             descriptor = self._opened(os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             try:

@@ -47,5 +47,5 @@ def situation_of(request: PermissionRequest, settings: Settings, *, policy_file:
     loaded = load_policy(settings, host=request.host, mode=request.mode, git=git, file=policy_file)
     # Paths are picked out of it, and a secret with a slash in it looks like one when nothing stands beside it any more.
     shown = replace(request, tool_input=redact_value(dict(request.tool_input))[0])
-    context = gather(shown, loaded.policy, git=git, homes=host_homes())
+    context = gather(shown, loaded.policy, git=git, homes=host_homes(), project=settings.project)
     return Situation(loaded.policy, context, tuple(loaded.notes))

@@ -32,8 +32,8 @@ __all__ = (
 
 Host: TypeAlias = Literal["claude", "codex"]
 
-_PROGRAM: Final = re.compile(r"(?:^|[/\\])(?:codex-oauth(?:\.exe)?|codex_oauth[/\\]__main__\.py)$", re.IGNORECASE)
-_MAIN: Final = Path(__file__).resolve().parent.parent / "__main__.py"
+_PROGRAM: Final = re.compile(r"(?:^|[/\\])codex-oauth(?:\.exe)?$", re.IGNORECASE)
+_CODE: Final = "from codex_oauth.cli import main; main()"
 _OPERATORS: Final = frozenset("();<>|&\n")
 FILES: Final = ("--codex-bin", "--policy")
 """Options that name something that has to exist."""
@@ -77,8 +77,9 @@ def own_program(executable: str | None = None) -> str:
         raise ConfigurationError("this Python does not know where it is, so no hook can be written that starts it")
     # A host runs the hook in the repository and with the environment of the session: neither that folder's modules nor
     # those of a PYTHONPATH may take this package's place. The script beside Python would look into both.
-    # And by its file: `-m` takes Python three milliseconds, where a warm hook takes some twenty in all.
-    return joined([str(python), "-E", "-P", *([str(_MAIN)] if executable is None else ["-m", "codex_oauth"])])
+    # And not by `-m`, which takes Python three milliseconds, where a warm hook takes some twenty in all; nor by a file,
+    # which Python answers with status 2 where it is gone, and that denies on one host.
+    return joined([str(python), "-E", "-P", "-c", _CODE])
 
 
 def joined(words: Sequence[str]) -> str:
@@ -140,7 +141,8 @@ def runs_hook(command: object, host: Host) -> Literal["own", "wrapped"] | None:
 def hook_place(words: Sequence[str], host: Host) -> int | None:
     """Where in a command's words the hook of this package is named, right after its program; None where it is not."""
     for index, word in enumerate(words[:-1]):
-        ours = _PROGRAM.search(word) or (word == "codex_oauth" and index and words[index - 1] == "-m")
+        named = index > 0 and (words[index - 1], word) in {("-m", "codex_oauth"), ("-c", _CODE)}
+        ours = named or _PROGRAM.search(word)
         if ours and list(words[index + 1 : index + 3]) == ["hook", host]:
             return index + 1
     return None
@@ -189,9 +191,6 @@ def broken_part(command: str) -> str | None:
         interpreter = _interpreter(path)
         if interpreter is not None and not interpreter.exists():
             return f"{program} needs {interpreter}, which does not exist"
-    script = next((word for word in words if word.endswith(_MAIN.name)), None)
-    if script is not None and not Path(script).is_file():
-        return f"{script} does not exist"
     for name in FILES:
         value = option_of(command, name)
         if value is not None and not Path(value).is_file():

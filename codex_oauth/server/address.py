@@ -67,7 +67,7 @@ def deciding_variables(options: Mapping[str, str]) -> dict[str, str]:
         # The supervisor has the person's own HOME.
         if key_of(without, options) == key or (name == "HOME" and value == os.path.expanduser("~")):
             continue
-        if name in ("CODEX_OAUTH_TOKEN", "CODEX_OAUTH_CREDENTIAL") or redact(value).text != value:
+        if (value and name in ("CODEX_OAUTH_TOKEN", "CODEX_OAUTH_CREDENTIAL")) or redact(value).text != value:
             raise ConfigurationError(
                 f"{name} holds a secret, which a unit would show to everybody who reads it: unset it, or have the "
                 "service started on demand"

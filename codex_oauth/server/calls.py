@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import anyio
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from codex_oauth.client import AsyncCodex
     from codex_oauth.gate.command import Finished
 
-__all__ = ("AT_ONCE", "MOST_BYTES", "MOST_CALLS", "Calls", "Promise", "Run")
+__all__ = ("AT_ONCE", "MOST_BYTES", "MOST_CALLS", "Caller", "Calls", "Promise", "Run")
 
 AT_ONCE: Final = 64
 """Turns at once: what an app-server is given by `AsyncCodex` too. The others wait within their own deadlines."""
@@ -34,6 +34,18 @@ Promise = Callable[[float], Awaitable[None]]
 """Tells the client, in seconds from now, how long the answer may take."""
 
 
+class Caller(NamedTuple):
+    """What a command has of its client's surroundings.
+
+    Attributes:
+        cwd: Its folder.
+        project: The folder that Claude Code was started in; None where it did not say.
+    """
+
+    cwd: str
+    project: str | None
+
+
 class Run(Protocol):
     """Runs a command for a client: in its folder, with its input, on the service's app-server.
 
@@ -42,7 +54,7 @@ class Run(Protocol):
     """
 
     async def __call__(
-        self, words: list[str], stdin: bytes, cwd: str, codex: AsyncCodex, promise: Promise
+        self, words: list[str], stdin: bytes, caller: Caller, codex: AsyncCodex, promise: Promise
     ) -> Finished: ...
 
 
@@ -67,14 +79,14 @@ class Calls:
         """When one began or ended last."""
 
     async def call(
-        self, words: list[str], stdin: bytes, cwd: str, codex: AsyncCodex, connection: Connection, patience: float
+        self, words: list[str], stdin: bytes, caller: Caller, codex: AsyncCodex, connection: Connection, patience: float
     ) -> Finished | None:
         """Run a command; None if its client has left.
 
         Args:
             words: Its command line.
             stdin: Its input.
-            cwd: Its folder.
+            caller: Its surroundings.
             codex: What serves it.
             connection: Its client.
             patience: Seconds that the client is told at first; the command may tell it another number.
@@ -89,7 +101,7 @@ class Calls:
         if self._quiet.is_set():
             self._quiet = anyio.Event()
         try:
-            return await self._watched(words, stdin, cwd, codex, connection, patience)
+            return await self._watched(words, stdin, caller, codex, connection, patience)
         finally:
             self.running -= 1
             self._bytes -= len(stdin)
@@ -99,7 +111,7 @@ class Calls:
                 self._quiet.set()
 
     async def _watched(
-        self, words: list[str], stdin: bytes, cwd: str, codex: AsyncCodex, connection: Connection, patience: float
+        self, words: list[str], stdin: bytes, caller: Caller, codex: AsyncCodex, connection: Connection, patience: float
     ) -> Finished | None:
         finished: Finished | None = None
         failure: Exception | None = None
@@ -120,7 +132,7 @@ class Calls:
             await promise(patience)
             tasks.start_soon(watch)
             try:
-                finished = await self._run(words, stdin, cwd, codex, promise)
+                finished = await self._run(words, stdin, caller, codex, promise)
             except Exception as error:  # noqa: BLE001 - raised again outside, where it is not in a group
                 failure = error
             scope.cancel()

@@ -8,7 +8,7 @@ import struct
 import sys
 from typing import Final, NamedTuple
 
-__all__ = ("Peer", "peer_of")
+__all__ = ("Peer", "peer_of", "sees_the_same_files")
 
 _SOL_LOCAL: Final = 0
 _LOCAL_PEERCRED: Final = 1
@@ -49,3 +49,23 @@ def peer_of(connection: socket.socket) -> Peer | None:
         pid = int.from_bytes(connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID, 4), sys.byteorder)
         return Peer(int.from_bytes(data[4:8], sys.byteorder), pid)
     return None
+
+
+def sees_the_same_files(peer: Peer | None) -> bool:
+    """Whether a path is the same place for the other side: not where it runs in a sandbox or a container that this
+    process is not in (Linux). True where the system does not say."""
+    if sys.platform != "linux" or peer is None:
+        return True
+    try:
+        here = _view("self")
+    except OSError:
+        return True  # there is no /proc
+    try:
+        return _view(str(peer.pid)) == here
+    except OSError:
+        return False  # it has left, or may not be looked at from here: then it is elsewhere
+
+
+def _view(process: str) -> tuple[str, int, int]:
+    root = os.stat(f"/proc/{process}/root")
+    return os.readlink(f"/proc/{process}/ns/mnt"), root.st_dev, root.st_ino

@@ -22,7 +22,7 @@ from codex_oauth.thin.options import parse
 if TYPE_CHECKING:
     from codex_oauth.client import AsyncCodex
     from codex_oauth.gate.settling import Question
-    from codex_oauth.server.calls import Promise, Run
+    from codex_oauth.server.calls import Caller, Promise, Run
     from codex_oauth.types import Reply
 
 __all__ = ("commands",)
@@ -55,12 +55,12 @@ async def commands() -> AsyncGenerator[Run]:
 
     async with Flights() as flights:
 
-        async def run(words: list[str], stdin: bytes, cwd: str, codex: AsyncCodex, promise: Promise) -> Finished:
+        async def run(words: list[str], stdin: bytes, caller: Caller, codex: AsyncCodex, promise: Promise) -> Finished:
             options = parse(words)
             if options is None:
                 raise Refused(HTTPStatus.BAD_REQUEST, "not a command for the service")
-            settings = codex.settings
-            command = command_of(options, stdin=stdin, cwd=cwd, settings=settings, served="service")
+            settings = replace(codex.settings, project=caller.project)
+            command = command_of(options, stdin=stdin, cwd=caller.cwd, settings=settings, served="service")
             began = anyio.current_time()
             size = len(stdin) + sum(map(len, words))
             asked = await in_thread(command.question, large if size > _LARGE else small)

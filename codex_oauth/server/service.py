@@ -21,9 +21,9 @@ from codex_oauth.errors import CodexNotFoundError, CodexOAuthError
 from codex_oauth.home import ready_home
 from codex_oauth.process import find_binary
 from codex_oauth.server.asking import DRAIN_PATIENCE
-from codex_oauth.server.calls import AT_ONCE, Calls, Run
+from codex_oauth.server.calls import AT_ONCE, Caller, Calls, Run
 from codex_oauth.server.connection import Connection, Refused, Request
-from codex_oauth.server.peers import peer_of
+from codex_oauth.server.peers import Peer, peer_of, sees_the_same_files
 from codex_oauth.server.report import app_servers_of, memory_of
 from codex_oauth.thin.wire import decode_call
 from codex_oauth.version import __version__
@@ -127,6 +127,8 @@ class Service:
                 self.end(signal.Signals(number).name)
 
     async def _warm_up(self) -> None:
+        if _asks_for_tokens(self._settings):
+            return
         try:
             await self._codex.account()
         except CodexOAuthError as error:
@@ -215,13 +217,15 @@ class Service:
                 raise Refused(HTTPStatus.FORBIDDEN, "another user's")
             request = await connection.request()
             if request is not None:
-                await self._route(request, connection)
+                await self._route(request, connection, peer)
         except Refused as refused:
             await _say(connection, refused.status, refused.why, refused.headers)
 
-    async def _route(self, request: Request, connection: Connection) -> None:
+    async def _route(self, request: Request, connection: Connection, peer: Peer | None) -> None:
         match request.method, request.path:
             case "POST", "/v1/run":
+                if not sees_the_same_files(peer):
+                    raise Refused(HTTPStatus.CONFLICT, "other files")
                 await self._run(request, connection)
             case "GET", "/v1/status":
                 await _json(connection, await self._report())
@@ -237,20 +241,23 @@ class Service:
 
     async def _run(self, request: Request, connection: Connection) -> None:
         self._check_client(request)
+        if _asks_for_tokens(self._settings):
+            # By the client's environment and folder, and for each call anew: only then it is who the client means.
+            raise Refused(HTTPStatus.CONFLICT, "each call asks the token_command by itself")
         length = request.number("x-meta-length")
         if not 0 < length <= min(len(request.body), _LONGEST_CALL):
             raise Refused(HTTPStatus.BAD_REQUEST, "x-meta-length is not the command's")
         try:
-            cwd, path, words = decode_call(request.body[:length])
+            cwd, path, project, words = decode_call(request.body[:length])
         except ValueError:
             raise Refused(HTTPStatus.BAD_REQUEST, "the command cannot be read") from None
         if not os.path.isabs(cwd):
             raise Refused(HTTPStatus.BAD_REQUEST, "the folder is not absolute")
         if not self._same_binary(path):
             raise Refused(HTTPStatus.CONFLICT, "another codex binary")
-        stdin = request.body[length:]
+        stdin, caller = request.body[length:], Caller(cwd, project or None)
         patience = self._settings.timeout
-        finished = await self._calls.call(words, stdin, cwd, self._codex, connection, patience)
+        finished = await self._calls.call(words, stdin, caller, self._codex, connection, patience)
         if finished is not None:
             headers = {"x-exit-status": str(finished.status), "x-stdout-length": str(len(finished.stdout))}
             headers["content-type"] = "application/octet-stream"
@@ -303,6 +310,10 @@ class Service:
             "memory": memory,
             "app_servers": [{"pid": child.pid, "version": version, "memory": child.memory} for child in children],
         }
+
+
+def _asks_for_tokens(settings: Settings) -> bool:
+    return settings.external is not None and bool(settings.external.command)
 
 
 async def _json(connection: Connection, value: dict[str, Any]) -> None:

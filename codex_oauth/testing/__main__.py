@@ -183,9 +183,11 @@ example:
 
 The variables are those for the proxy and its certificate, CODEX_OAUTH_HOME,
 CODEX_OAUTH_METRICS=off, CODEX_OAUTH_SERVICE=off, and XDG_STATE_HOME and
-XDG_CONFIG_HOME in a folder of their own: your gate.toml and your metrics are not seen. To have them seen, put
-`env XDG_CONFIG_HOME=$HOME/.config` before the command. For codex itself, set
-CODEX_HOME to the value of CODEX_OAUTH_HOME too.""",
+XDG_CONFIG_HOME in a folder of their own: your gate.toml and your metrics are
+not seen. To have gate.toml seen, put `env XDG_CONFIG_HOME=$HOME/.config`
+before the command; for the warm service, `env CODEX_OAUTH_SERVICE=on-demand`,
+and end it with `codex-oauth service stop`, while the stand-in still runs. For
+codex itself, set CODEX_HOME to the value of CODEX_OAUTH_HOME too.""",
     )
     parser.add_argument(
         "--home",

@@ -80,7 +80,7 @@ def ask(socket: str, key: str, words: list[str], stdin: bytes, environ: Mapping[
         key: Whose service it has to be.
         words: The command line after the program's name.
         stdin: The command's input.
-        environ: The environment; its PATH is told.
+        environ: The environment; its PATH is told, and CLAUDE_PROJECT_DIR.
 
     Raises:
         NoService: There is none, or none that would answer.
@@ -99,7 +99,8 @@ def ask(socket: str, key: str, words: list[str], stdin: bytes, environ: Mapping[
             raise NoService("nobody listens", there=False) from None
         if _peer(connection) not in (None, os.getuid()):
             raise Untrusted(f"{socket} is answered by another user")
-        call = encode_call(cwd=here(), path=environ.get("PATH", ""), words=words)
+        project = environ.get("CLAUDE_PROJECT_DIR", "")
+        call = encode_call(cwd=here(), path=environ.get("PATH", ""), project=project, words=words)
         head = head_of("POST", "/v1/run", __version__, key, len(call), len(call) + len(stdin))
         return _exchange(connection, head + call, stdin)
     except (OSError, ValueError, KeyError) as error:

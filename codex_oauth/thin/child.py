@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ("WATCHDOG", "Started", "spawn_app_server", "spawn_watchdog")
+__all__ = ("WATCHDOG", "Started", "closings", "spawn_app_server", "spawn_watchdog")
 
 WATCHDOG = """
 cd /
@@ -46,6 +46,23 @@ class Started:
         self.unsent = b""
 
 
+def closings() -> list[tuple[int, int]]:
+    """What `posix_spawn` is to close in a new program, before anything else: whatever descriptors this one was given
+    besides its standard streams. Whoever gave them waits for their end, and what is started here may live longer."""
+    try:
+        numbers = [int(name) for name in os.listdir("/dev/fd")]
+    except (OSError, ValueError):
+        return []
+    found: list[tuple[int, int]] = []
+    for number in numbers:
+        try:
+            if number > 2 and os.get_inheritable(number):
+                found.append((os.POSIX_SPAWN_CLOSE, number))
+        except OSError:
+            continue  # it was that of the listing
+    return found
+
+
 def spawn_app_server(launch: Launch, environ: Mapping[str, str], place: int = -1) -> Started:
     """Start it. Takes half a millisecond.
 
@@ -72,6 +89,7 @@ def spawn_app_server(launch: Launch, environ: Mapping[str, str], place: int = -1
                 launch.argv,
                 {**child_environment(environ), **launch.env},
                 file_actions=[
+                    *closings(),
                     (os.POSIX_SPAWN_DUP2, to_read, 0),
                     (os.POSIX_SPAWN_DUP2, to_write, 1),
                     (os.POSIX_SPAWN_DUP2, to_complain, 2),
@@ -109,6 +127,7 @@ def spawn_watchdog(pgid: int, grace: int) -> tuple[int, int]:
             ["/bin/sh", "-c", WATCHDOG, "codex-oauth-watchdog", str(pgid), str(grace)],
             {"PATH": os.defpath},
             file_actions=[
+                *closings(),
                 (os.POSIX_SPAWN_DUP2, reader, 0),
                 (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 
+from codex_oauth.thin.child import closings
 from codex_oauth.thin.options import WHERE
 from codex_oauth.thin.place import make_folder, own_folder
 
@@ -98,6 +99,7 @@ def start_service(lock: StartLock, options: Mapping[str, str], environ: Mapping[
         argv,
         dict(environ),
         file_actions=[
+            *closings(),
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0),
             (os.POSIX_SPAWN_DUP2, 0, 1),
             (os.POSIX_SPAWN_DUP2, 0, 2),

@@ -4,7 +4,7 @@
     102 Processing, x-deadline: 30.0    at once, when the head and the call have come: it is alive, and answers within
                                         that many seconds, by the policy
     200 OK                              x-exit-status, x-stdout-length; the body: stdout, then stderr
-    409 Conflict                        another version, key or codex binary: not the client's service
+    409 Conflict                        another version, key, binary or view of the files: not this client's service
     503 Service Unavailable             it has as much to do as it takes
 
 A client that hears nothing at all within `ALIVE` seconds goes its own way, and so it does where the connection breaks.
@@ -24,25 +24,26 @@ ALIVE = 1.0
 is stopped never says it."""
 
 
-def encode_call(*, cwd: str, path: str, words: list[str]) -> bytes:
+def encode_call(*, cwd: str, path: str, project: str, words: list[str]) -> bytes:
     """The part of a request's body before the command's input.
 
     Args:
         cwd: The folder that the command would run in.
         path: PATH, by which the client would find its codex.
+        project: The folder that Claude Code was started in; empty where it does not say.
         words: The command line after the program's name.
     """
-    return os.fsencode("\0".join((cwd, path, *words)))
+    return os.fsencode("\0".join((cwd, path, project, *words)))
 
 
-def decode_call(data: bytes) -> tuple[str, str, list[str]]:
-    """The folder, PATH and the command line.
+def decode_call(data: bytes) -> tuple[str, str, str, list[str]]:
+    """The folder, PATH, the project's folder and the command line.
 
     Raises:
         ValueError: It is none.
     """
-    cwd, path, *words = os.fsdecode(data).split("\0")
-    return cwd, path, words
+    cwd, path, project, *words = os.fsdecode(data).split("\0")
+    return cwd, path, project, words
 
 
 def head_of(method: str, target: str, version: str, key: str, call: int, length: int) -> bytes:

@@ -128,7 +128,7 @@ def test_another_question_under_the_same_name_is_refused(questions: Path, answer
         with pytest.raises(ConfigurationError, match=rf"is not what .* has results for \({line}\).*; undo that, or"):
             tally_of(questions, answers)
     write(questions, "one", {"id": "b", "prompt": "two"}, "three")
-    with pytest.raises(ConfigurationError, match=r"\(line 1, 2\).*--instructions, --schema, --model and --effort"):
+    with pytest.raises(ConfigurationError, match=r"\(lines 1, 2\).*--instructions, --schema, --model and --effort"):
         tally_of(questions, answers, defaults=Defaults(instructions="Be brief."))
     assert answers.read_bytes() == before
     assert answer(questions, answers) == [3]

@@ -35,19 +35,20 @@ def kept(ground: Ground) -> list[Subject]:
 
 
 def test_every_process_answers_and_asks_the_same_question(ground: Ground, standin: Side) -> None:
-    known = frozenset(children_of(os.getpid()))
-    for subject in processes(ground):
-        standin.ask("reset")
-        run(subject.command, known)
-        record = standin.ask("record")
-        if subject.key == "python":
-            assert record["turns"] == 0
-            continue
-        assert record["turns"] == 1, subject.key
-        assert standin.ask("request")["schema"] == ground.request["schema"], subject.key
-        # The hook's request is the same command, told by the host.
-        if subject.kind != "ours":
-            assert standin.ask("request")["prompt"].strip() == ground.request["prompt"].strip(), subject.key
+    with ground.service():
+        known = frozenset(children_of(os.getpid()))
+        for subject in processes(ground):
+            standin.ask("reset")
+            run(subject.command, known)
+            record = standin.ask("record")
+            if subject.key == "python":
+                assert record["turns"] == 0
+                continue
+            assert record["turns"] == 1, subject.key
+            assert standin.ask("request")["schema"] == ground.request["schema"], subject.key
+            # The hook's request is the same command, told by the host.
+            if subject.kind != "ours":
+                assert standin.ask("request")["prompt"].strip() == ground.request["prompt"].strip(), subject.key
 
 
 def test_every_kept_subject_answers_every_kind_of_line(kept: list[Subject], standin: Side) -> None:

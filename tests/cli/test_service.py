@@ -104,6 +104,13 @@ def test_each_home_has_a_service_of_its_own(cli: RunCLI, tmp_path: Path) -> None
     assert json.loads(cli("service", "status", "--json").stdout)["pid"] == one
 
 
+def test_an_empty_variable_is_no_secret(run_cli: RunCLI, environ: dict[str, str]) -> None:
+    environ["CODEX_OAUTH_TOKEN"] = ""
+    done = run_cli("service", "unit", "--systemd")
+    assert done.returncode == 0
+    assert b"Environment=CODEX_OAUTH_TOKEN=\n" in done.stdout
+
+
 @pytest.mark.parametrize("how", ["variable", "file"])
 def test_off_is_off(run_cli: RunCLI, environ: dict[str, str], how: str) -> None:
     del environ["CODEX_OAUTH_SERVICE"]

@@ -113,11 +113,12 @@ def judged(settings: Settings, chatgpt: LoopbackChatGPT, tmp_path_factory: pytes
 
 
 @pytest.mark.timeout(900)
-def test_none_of_ten_thousand_inputs_is_allowed_unless_the_model_said_so(
-    judged: Callable[[Batch, Answer], list[bytes]], chatgpt: LoopbackChatGPT
+@pytest.mark.parametrize("count", [2_000, pytest.param(INPUTS, marks=pytest.mark.slow)])
+def test_none_of_many_inputs_is_allowed_unless_the_model_said_so(
+    judged: Callable[[Batch, Answer], list[bytes]], chatgpt: LoopbackChatGPT, count: int
 ) -> None:
     @hypothesis_settings(
-        max_examples=INPUTS // AT_ONCE,
+        max_examples=count // AT_ONCE,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         # What fails is shown as it came: to make it smaller would be a call for each try.
@@ -133,4 +134,4 @@ def test_none_of_ten_thousand_inputs_is_allowed_unless_the_model_said_so(
             assert stdout == b"" or json.loads(stdout)["hookSpecificOutput"]["decision"]["behavior"] == "deny"
 
     none_is_allowed()
-    assert len(chatgpt.model_requests) > INPUTS / 20
+    assert len(chatgpt.model_requests) > count / 20

@@ -233,6 +233,18 @@ def test_another_wallet_is_another_request(settings: Settings, tmp_path: Path) -
     (settings.home / "auth.json").write_text("{}")
     assert place(settings) not in names
     assert "AbC" not in wallet(replace(settings, external=ExternalSource(token="AbC")))
+    # Whose token a command prints, it says when it is asked.
+    assert place(replace(settings, external=ExternalSource(command=("vault",)))) is None
+
+
+def test_another_file_of_the_same_size_and_time_is_another_wallet(settings: Settings) -> None:
+    sign_in = settings.home / "auth.json"
+    os.utime(sign_in, ns=(0, 0))
+    before = wallet(settings)
+    content = sign_in.read_bytes()
+    sign_in.write_bytes(content[:-1] + b" ")
+    os.utime(sign_in, ns=(0, 0))
+    assert wallet(settings) != before
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,17 @@ def test_only_the_user_may_read_it(folder: Path) -> None:
     assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, file)] == [0o700, 0o600]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_nor_can_others_put_anything_above_it_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        deny(Denials(tmp_path / "gate" / "denials", "s"))
+    finally:
+        os.umask(before)
+    made = [tmp_path / "gate", tmp_path / "gate" / "denials"]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in made] == [0o700, 0o700]
+
+
 def test_old_sessions_are_forgotten(folder: Path) -> None:
     deny(Denials(folder, "old"))
     deny(Denials(folder, "recent"))

@@ -4,7 +4,9 @@ stream, no metrics and no page has it."""
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -147,10 +149,12 @@ def wire(chatgpt: LoopbackChatGPT) -> Iterator[str]:
 def leaks(chatgpt: LoopbackChatGPT, folders: tuple[Path, ...], own: Path, *shapes: Shape) -> list[str]:
     """Where pieces of secrets are: in what was sent, and in files that are not the user's own."""
     found = [f"sent: {parts}" for content in wire(chatgpt) if (parts := held(content, *shapes))]
-    for path in (path for folder in folders for path in folder.rglob("*")):
+    for path in (Path(root, name) for folder in folders for root, _, names in os.walk(folder) for name in names):
         if path.is_file() and not path.is_relative_to(own):
-            parts = held(path.read_bytes().decode("utf-8", "replace"), *shapes)
-            found += [f"{path}: {parts}"] if parts else []
+            # An app-server may be on its way out yet, and tidies up after itself.
+            with suppress(FileNotFoundError):
+                parts = held(path.read_bytes().decode("utf-8", "replace"), *shapes)
+                found += [f"{path}: {parts}"] if parts else []
     return found
 
 

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-import codex_oauth.__main__
 from codex_oauth.errors import ConfigurationError
 from codex_oauth.hosts.hook_command import HookOptions, broken_part, hook_command, option_of, runs_hook
 
-MAIN = Path(codex_oauth.__main__.__file__)
+CODE = "from codex_oauth.cli import main; main()"
 ODD = ["with space", "quo'te", 'quo"te', "dollar$HOME", "back`tick", "semi;colon", "é", "back\\slash", "-dash"]
 
 
@@ -24,7 +23,7 @@ def prints_arguments(tmp_path: Path) -> Path:
     folder = tmp_path / 'it\'s an "environment" of mine' / "bin"
     folder.mkdir(parents=True)
     python = folder / "python"
-    python.write_text('#!/bin/sh\n[ "$1 $2 $3 $4" = "-E -P -m codex_oauth" ] && shift 4 && printf "%s\\n" "$@"\n')
+    python.write_text('#!/bin/sh\n[ "$1 $2 $3" = "-E -P -c" ] && shift 4 && printf "%s\\n" "$@"\n')
     python.chmod(0o755)
     return python
 
@@ -47,12 +46,12 @@ def test_a_shell_hands_the_hook_every_path_as_it_is(prints_arguments: Path, tmp_
 def test_neither_the_repository_nor_the_environment_puts_other_modules_in_the_packages_place(tmp_path: Path) -> None:
     command = hook_command("codex", HookOptions(on_failure="deny"))
     words = shlex.split(command)
-    assert words == [sys.executable, "-E", "-P", str(MAIN), "hook", "codex", "--on-failure", "deny"]
+    assert words == [sys.executable, "-E", "-P", "-c", CODE, "hook", "codex", "--on-failure", "deny"]
     assert runs_hook(command, "codex") == "own"
     for module in ("codex_oauth.py", "click.py", "json.py", "sitecustomize.py"):
         (tmp_path / module).write_text("raise SystemExit('the repository ran')", encoding="utf-8")
     done = subprocess.run(
-        [*words[:4], "--version"],
+        [*words[:5], "--version"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONSTARTUP": str(tmp_path / "json.py")},
         capture_output=True,

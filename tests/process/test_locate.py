@@ -242,3 +242,33 @@ def test_a_binary_that_is_gone_or_cannot_run_any_more_is_missed(settings: Settin
     path.unlink()
     with pytest.raises(CodexNotFoundError):
         watch.find()
+
+
+def test_another_one_that_comes_before_it_on_the_path_is_found(tmp_path: Path, make_program: MakeProgram) -> None:
+    (tmp_path / "packages/codex_cli_bin").mkdir(parents=True)
+    (tmp_path / "packages/codex_cli_bin/__init__.py").touch()
+    make_program("exit", "later/codex")
+    program = """if True:
+        import os, sys
+        from pathlib import Path
+        from codex_oauth.config import Settings
+        from codex_oauth.process.locate import BinaryWatch
+        nowhere, folder = Path("/"), Path(sys.argv[1])
+        path = f"{folder}/earlier:{folder}/later"
+        settings = Settings(home=nowhere, state_dir=nowhere, config_dir=nowhere, inherited={"PATH": path})
+        watch = BinaryWatch(settings)
+        print(watch.find().path.parent.name)
+        (folder / "earlier").mkdir()
+        os.link(folder / "later" / "codex", folder / "earlier" / "codex")
+        print(watch.find().path.parent.name)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        env={"PYTHONPATH": os.pathsep.join([str(tmp_path / "packages"), str(Path(__file__).parents[2])])},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout.split() == ["later", "earlier"]

@@ -104,7 +104,7 @@ def test_json_of_many_values_is_read_to_its_end() -> None:
 
 def test_an_import_brings_nothing_with_it_and_compiles_nothing() -> None:
     program = """if True:
-        import json, re, sys
+        import json, re, sys, typing
         import codex_oauth
         before = set(sys.modules)
         compile_ = re._compiler.compile

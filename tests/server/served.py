@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -50,7 +51,8 @@ class Waiting:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(20)
         self.socket.connect(path)
-        self.socket.sendall(message)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may be answered before all of it is sent
+            self.socket.sendall(message)
         self._data = b""
 
     def heard(self) -> int:
@@ -138,7 +140,8 @@ class Served:
 
     def message(self, *words: str, stdin: bytes = b"", path: str | None = None, **replaced: str) -> bytes:
         """A request for it."""
-        call = encode_call(cwd=str(Path.cwd()), path=self.environ["PATH"] if path is None else path, words=list(words))
+        path = self.environ["PATH"] if path is None else path
+        call = encode_call(cwd=str(Path.cwd()), path=path, project="", words=list(words))
         version, key = replaced.get("version", __version__), replaced.get("key", self.key)
         return head_of("POST", "/v1/run", version, key, len(call), len(call) + len(stdin)) + call + stdin
 

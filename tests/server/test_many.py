@@ -137,8 +137,8 @@ def check_growth(served: Served, chatgpt: LoopbackChatGPT, calls: int) -> None:
     assert eventually(lambda: held(process.pid)[1] <= threads + 2, timeout=20)
 
 
-def test_a_thousand_calls_leave_nothing_behind(served: Served, chatgpt: LoopbackChatGPT) -> None:
-    check_growth(served, chatgpt, 1000)
+def test_hundreds_of_calls_leave_nothing_behind(served: Served, chatgpt: LoopbackChatGPT) -> None:
+    check_growth(served, chatgpt, 800)
 
 
 @pytest.mark.slow

@@ -43,7 +43,7 @@ def start(arguments: Sequence[str | Path] = ()) -> subprocess.Popen[str]:
 
 def variables_of(process: subprocess.Popen[str]) -> dict[str, str]:
     assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(11)]
+    lines = [process.stdout.readline() for _ in range(12)]
     words = [shlex.split(line) for line in lines]
     assert all(word[0] == "export" for word in words)
     return dict(word[1].split("=", 1) for word in words)

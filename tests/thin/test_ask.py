@@ -109,7 +109,7 @@ def silence(client: socket.socket) -> None:
 
 
 def asked(path: str, stdin: bytes = b"in") -> Answer:
-    return ask(path, KEY, ["hook", "codex"], stdin, {"PATH": "/bin"})
+    return ask(path, KEY, ["hook", "codex"], stdin, {"PATH": "/bin", "CLAUDE_PROJECT_DIR": "/project"})
 
 
 def refused(path: str, stdin: bytes = b"in") -> NoService:
@@ -125,7 +125,7 @@ def test_an_answer_is_what_the_command_would_have_written(peer: Callable[..., Pe
     head, _, body = service.received[0].partition(b"\r\n\r\n")
     assert f"x-codex-oauth-version: {__version__}\r\nx-codex-oauth-key: {KEY}".encode() in head
     length = int(head.partition(b"x-meta-length: ")[2].partition(b"\r\n")[0])
-    assert decode_call(body[:length]) == (str(Path.cwd()), "/bin", ["hook", "codex"])
+    assert decode_call(body[:length]) == (str(Path.cwd()), "/bin", "/project", ["hook", "codex"])
     assert body[length:] == b"in"
 
 

@@ -24,15 +24,15 @@ WHOLE = b"HTTP/1.1 200 OK\r\nX-Exit-Status:  0 \r\nx-stdout-length: 6\r\n\r\n" +
     ],
 )
 def test_a_call_comes_out_as_it_went_in(cwd: str, path: str, words: list[str]) -> None:
-    assert decode_call(encode_call(cwd=cwd, path=path, words=words)) == (cwd, path, words)
+    assert decode_call(encode_call(cwd=cwd, path=path, project=cwd, words=words)) == (cwd, path, cwd, words)
 
 
 def test_every_byte_of_a_word_comes_out_as_it_went_in() -> None:
     word = os.fsdecode(bytes(range(1, 256)))
-    assert decode_call(encode_call(cwd=word, path=word, words=[word])) == (word, word, [word])
+    assert decode_call(encode_call(cwd=word, path=word, project=word, words=[word])) == (word, word, word, [word])
 
 
-@pytest.mark.parametrize("data", [b"", b"alone", b"\xff"])
+@pytest.mark.parametrize("data", [b"", b"alone", b"\xff", b"two\0words"])
 def test_what_is_no_call_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="unpack"):
         decode_call(data)

@@ -6,6 +6,8 @@ Anything in that file may have been written by somebody who wants a verdict: it 
 from __future__ import annotations
 
 import json
+import os
+import time
 from typing import Any, Final, cast
 
 from codex_oauth.gate.context import Transcript
@@ -19,6 +21,10 @@ _END: Final = 256 * 1024
 ago says little about this request."""
 _START: Final = 64 * 1024
 """Bytes of its beginning: where Codex says whose conversation it is."""
+
+_FIRST_WRITE: Final = 0.1
+"""Seconds for Claude Code to make the file of a new session; 2.1.197 took 36 ms from the start of its first hook."""
+_LOOK_AGAIN: Final = 0.004
 
 
 def recent_transcript(request: PermissionRequest) -> Transcript | None:
@@ -34,6 +40,8 @@ def recent_transcript(request: PermissionRequest) -> Transcript | None:
     """
     if request.host is None or not request.transcript_path:
         return None
+    if request.host == "claude":
+        _wait_for(request.transcript_path)
     tail = read_tail(request.transcript_path, end=_END, start=_START if request.host == "codex" else 0)
     if tail is None:
         return None
@@ -55,6 +63,14 @@ def recent_transcript(request: PermissionRequest) -> Transcript | None:
                 break
     user, tools = lines.in_order()
     return Transcript(user=user, tools=tools) if user or tools else None
+
+
+def _wait_for(path: str) -> None:
+    # A model that answers at once, and a hook that reads 20 ms after its start, are both quicker than Claude Code's
+    # first write. Once the file is there, what the person said stands in it long before the model has a call to make.
+    until = time.monotonic() + _FIRST_WRITE
+    while os.path.isabs(path) and not os.path.lexists(path) and time.monotonic() < until:
+        time.sleep(_LOOK_AGAIN)
 
 
 def _parsed(raw: bytes) -> dict[str, Any] | None:

@@ -23,9 +23,11 @@ from codex_oauth.gate.policy.builtin import BUILTIN_POLICY
 from codex_oauth.gate.request import Host, PermissionRequest
 
 
-def gathered(request: PermissionRequest, policy: Policy, homes: HostHomes | None = None) -> Context:
+def gathered(
+    request: PermissionRequest, policy: Policy, homes: HostHomes | None = None, project: str | None = None
+) -> Context:
     """What is gathered where the request comes from."""
-    return gather(request, policy, git=git_context(request.cwd), homes=homes)
+    return gather(request, policy, git=git_context(request.cwd), homes=homes, project=project)
 
 
 def person(words: str) -> bytes:
@@ -43,9 +45,8 @@ def homes(tmp_path: Path) -> HostHomes:
 
 
 @pytest.fixture
-def request_in(tmp_path: Path, homes: HostHomes, monkeypatch: pytest.MonkeyPatch) -> PermissionRequest:
+def request_in(tmp_path: Path, homes: HostHomes) -> PermissionRequest:
     """A request of Claude Code's in a folder of a repository."""
-    monkeypatch.delenv("CLAUDE_PROJECT_DIR", raising=False)
     repo = tmp_path / "repo"
     (repo / "sub").mkdir(parents=True)
     subprocess.run(["git", "init", "-q", "-b", "trunk", repo], check=True, timeout=30)
@@ -90,17 +91,15 @@ def test_the_homes_are_those_of_the_environment_unless_they_are_given(
 
 
 def test_the_projects_rules_are_those_of_the_folder_where_the_host_was_started(
-    request_in: PermissionRequest, homes: HostHomes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request_in: PermissionRequest, homes: HostHomes, tmp_path: Path
 ) -> None:
     started = tmp_path / "repo" / "sub"
     (started / ".claude").mkdir()
     (started / ".claude" / "settings.json").write_text('{"permissions": {"deny": ["Write"]}}')
-    monkeypatch.setenv("CLAUDE_PROJECT_DIR", str(started))
-    found = gathered(request_in, BUILTIN_POLICY, homes=homes).permissions
+    found = gathered(request_in, BUILTIN_POLICY, homes=homes, project=str(started)).permissions
     assert found == HostPermissions(allow=("Read",), deny=("Write",))
     # What another session was started with says nothing about this request.
-    monkeypatch.setenv("CLAUDE_PROJECT_DIR", str(tmp_path / "repo" / "su"))
-    found = gathered(request_in, BUILTIN_POLICY, homes=homes).permissions
+    found = gathered(request_in, BUILTIN_POLICY, homes=homes, project=str(tmp_path / "repo" / "su")).permissions
     assert found == HostPermissions(allow=("Read",), deny=("Bash(rm:*)",))
 
 

@@ -60,4 +60,4 @@ class Watch:
 
 
 def _is_hook(process: Process) -> bool:
-    return any(f"{program} hook" in process.command for program in ("__main__.py", "codex_oauth", "codex-oauth"))
+    return any(f"{program} hook" in process.command for program in ("main()", "codex_oauth", "codex-oauth"))
