@@ -183,7 +183,7 @@ def write_policy(file: Path, failure: Failure, on_failure: str) -> None:
         )
 
 
-@pytest.mark.parametrize("on_failure", ["ask", "deny"])
+@pytest.mark.parametrize("on_failure", [pytest.param("ask", marks=pytest.mark.slow), "deny"])
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.name.replace(" ", "-"))
 async def test_no_failure_ends_in_an_allow(
     settings: Settings, chatgpt: LoopbackChatGPT, policy_file: Path, failure: Failure, on_failure: str

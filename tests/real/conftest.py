@@ -12,6 +12,13 @@ from codex_oauth.config import Settings
 from codex_oauth.testing import LoopbackChatGPT
 
 
+@pytest.fixture(params=["asyncio", pytest.param("trio", marks=pytest.mark.slow)])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """What differs between the two is tested by the layers below, where it costs less; here the second one is slow."""
+    backend: str = request.param
+    return backend
+
+
 @pytest.fixture(params=["websocket", "sse"])
 def transport(request: pytest.FixtureRequest, chatgpt: LoopbackChatGPT) -> str:
     """How the model's answer comes: once over a WebSocket, and once as the answer to a POST."""
