@@ -18,7 +18,8 @@ from codex_oauth.gate.command import Command, Finished, broken, command_of, sett
 from codex_oauth.gate.verdict import REPLY_SCHEMA
 from codex_oauth.thin.ask import Answer
 from codex_oauth.thin.child import spawn_watchdog
-from codex_oauth.thin.place import here, launch_path
+from codex_oauth.thin.greeting import thread_path
+from codex_oauth.thin.place import here, launch_path, write_own
 
 if TYPE_CHECKING:
     from codex_oauth.cli.request import Request
@@ -111,7 +112,12 @@ def _cold(
             with suppress(OSError):
                 Path(launch_path(request.state, request.key)).unlink()
         return _done(request, command.without(error), settings, start=start)
-    return _done(request, command.answer(reply), settings, start=start)
+    status = _done(request, command.answer(reply), settings, start=start)
+    if call.next_ahead is not None:
+        # Other rules than the last time: the next call has these, most likely.
+        with suppress(OSError):
+            write_own(thread_path(launch_path(request.state, request.key)), call.next_ahead)
+    return status
 
 
 def general(request: Request, why: str | None, *, start: bool) -> int:
@@ -171,7 +177,6 @@ def _general(request: Request, command: Command, asked: Question, settings: Sett
     from codex_oauth.client import AsyncCodex
     from codex_oauth.cold.record import remember
     from codex_oauth.session.request import TurnRequest
-    from codex_oauth.thin.greeting import thread_path
 
     async def call() -> int:
         left = (asked.timeout or settings.timeout) - (time.perf_counter() - request.began)

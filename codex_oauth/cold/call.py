@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from codex_oauth.thin.launch import Launch
     from codex_oauth.types import Reply
 
-__all__ = ("ColdCall", "NotBegun")
+__all__ = ("ColdCall", "NotBegun", "thread_line")
+
+
+def thread_line(params: Mapping[str, Any]) -> bytes:
+    """The line that asks for a thread, as the greeting sends it."""
+    return json.dumps({"id": 3, "method": "thread/start", "params": params}, separators=(",", ":")).encode() + b"\n"
 
 
 class ColdCall:
@@ -34,6 +39,7 @@ class ColdCall:
 
     Attributes:
         begun: Whether a turn was asked for.
+        next_ahead: The line that the next call like this one asks for its thread with; None where it was this one's.
     """
 
     def __init__(
@@ -46,6 +52,7 @@ class ColdCall:
         self._began = began
         self._spawned = spawned
         self.begun = False
+        self.next_ahead: bytes | None = None
 
     def complete(
         self,
@@ -87,8 +94,11 @@ class ColdCall:
             effort = effort or (launch.efforts[0] if launch.efforts else None)
             thread = thread_start(cwd=launch.cwd, instructions=instructions, model=launch.model, effort=effort)
             turn = turn_start(thread="", text=text, effort=effort, schema=schema)
-            opened = open_turn(connection, thread=thread, ahead=self._sent_ahead(), turn=turn, meanwhile=meanwhile)
+            ahead = self._sent_ahead()
+            opened = open_turn(connection, thread=thread, ahead=ahead, turn=turn, meanwhile=meanwhile)
             self.begun = True
+            if thread != ahead:
+                self.next_ahead = thread_line(thread)
             from codex_oauth.cold.turn import followed
 
             return followed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from codex_oauth.account.profiles import wallet_of
 from codex_oauth.account.record import sidecar
 from codex_oauth.account.refresh import REFRESH_AHEAD
 from codex_oauth.account.sign_in import read_sign_in
+from codex_oauth.cold.call import thread_line
 from codex_oauth.config import Settings
 from codex_oauth.errors import CodexOAuthError
 from codex_oauth.home.network import Network
@@ -86,9 +86,8 @@ async def remember(settings: Settings, path: str, thread_path: str, wanted: str 
             files=states,
         )
         params = thread_params(server, request)
-        line = json.dumps({"id": 3, "method": "thread/start", "params": params}, separators=(",", ":")).encode()
         write_launch(path, launch)
-        write_own(thread_path, line + b"\n")
+        write_own(thread_path, thread_line(params))
 
 
 def rivals(binary: Binary, inherited: Mapping[str, str]) -> list[Path]:

@@ -71,3 +71,19 @@ def test_whatever_comes_earlier_on_the_path_is_a_rival(tmp_path: Path) -> None:
 def test_a_binary_that_was_named_has_only_its_link_for_a_rival(tmp_path: Path) -> None:
     binary = Binary(path=Path("/opt/codex"), size=1, mtime_ns=1, source="option", named=tmp_path / "codex")
     assert rivals(binary, {"PATH": str(tmp_path)}) == [tmp_path / "codex"]
+
+
+def test_the_thread_is_asked_for_with_the_rules_of_the_last_call(
+    run: Run, record: Path, chatgpt: LoopbackChatGPT
+) -> None:
+    policy = record.parent / "gate.toml"
+    policy.write_text('[[append_rules]]\nid = "mine"\nallow = "Whatever this very rule says."\n')
+    line = Path(thread_path(str(record)))
+    before = line.read_bytes()
+    for _ in range(2):
+        chatgpt.script(answer("allow", rule="mine"))
+        run("hook", "codex", "--policy", str(policy), stdin=PAYLOAD)
+        assert line.read_bytes() != before
+    assert b"Whatever this very rule says." in line.read_bytes()
+    # The first had a thread too many, the second none.
+    assert len(chatgpt.prewarms) == 3
