@@ -116,7 +116,7 @@ def _cold(
     if call.next_ahead is not None:
         # Other rules than the last time: the next call has these, most likely.
         with suppress(OSError):
-            write_own(thread_path(launch_path(request.state, request.key)), call.next_ahead)
+            write_own(thread_path(launch_path(request.state, request.key), request.host), call.next_ahead)
     return status
 
 
@@ -195,7 +195,7 @@ def _general(request: Request, command: Command, asked: Question, settings: Sett
         status = _written(request, command.answer(reply))
         record = launch_path(request.state, request.key)
         turn = TurnRequest(text="", instructions=asked.instructions, effort=asked.effort)
-        await remember(settings, record, thread_path(record), asked.model, turn)
+        await remember(settings, record, thread_path(record, request.host), asked.model, turn)
         return status
 
     status = anyio.run(call)

@@ -73,6 +73,11 @@ class Request:
         self.lock: StartLock | None = None
         self.done: int | None = None
 
+    @property
+    def host(self) -> str:
+        """Whose request it is: a host's, or a shell's."""
+        return self.options.get("host") or self.options.get("--host") or "shell"
+
     def write(self, answer: Answer) -> None:
         """Write what the command writes: the words first, since Claude Code counts a decision even if what follows
         goes wrong.
@@ -202,7 +207,7 @@ def _cold(request: Request, launch: Launch | None, *, start: bool) -> int:
     except (OSError, NotImplementedError):
         return _general(request, None, start=start)
     spawned = time.perf_counter()
-    ahead = greet(started, launch_path(request.state, request.key))
+    ahead = greet(started, launch_path(request.state, request.key), request.host)
     from codex_oauth.cli.judge import cold
 
     return cold(request, launch, started, ahead, spawned, start=start)

@@ -33,22 +33,24 @@ _HELLO = (
 )
 
 
-def thread_path(launch: str) -> str:
-    """The file, beside a launch record, with the line that asks for the thread of a call like the last one."""
-    return f"{launch}.thread"
+def thread_path(launch: str, host: str = "codex") -> str:
+    """The file, beside a launch record, with the line that asks for the thread of a call like the last one of a host:
+    each has rules of its own."""
+    return f"{launch}.thread-{host}"
 
 
-def greet(started: Started, launch: str) -> bytes:
+def greet(started: Started, launch: str, host: str = "codex") -> bytes:
     """Send the first lines, and ask for a thread like that of the last call: whoever knows better takes another one.
 
     Args:
         started: The app-server.
         launch: The launch record's path.
+        host: Whose request it is.
 
     Returns:
         The line that asked for the thread; empty where none did.
     """
-    ahead = read_own(thread_path(launch), _LONGEST) or b""
+    ahead = read_own(thread_path(launch, host), _LONGEST) or b""
     if not ahead.endswith(b"\n") or ahead.count(b"\n") != 1:
         ahead = b""
     first = _HELLO.encode() + ahead
