@@ -17,7 +17,7 @@ from codex_oauth.errors import ConfigurationError, DeadlineExceededError
 from codex_oauth.gate.command import Command, Finished, broken, command_of, settings_of
 from codex_oauth.gate.verdict import REPLY_SCHEMA
 from codex_oauth.thin.ask import Answer
-from codex_oauth.thin.child import spawn_watchdog
+from codex_oauth.thin.child import KILL_GRACE, spawn_watchdog
 from codex_oauth.thin.greeting import thread_path
 from codex_oauth.thin.place import here, launch_path, write_own
 
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from codex_oauth.thin.launch import Launch
 
 __all__ = ("cold", "failed", "general", "late")
-
-_GRACE = 12
-# As `process.KILL_GRACE`, whose module this way does not need otherwise.
 
 _LEAST = 1.0
 """Seconds that a call has left at least which begins anew after another way has failed."""
@@ -69,7 +66,7 @@ class _Guard:
         if not self._stands:
             self._stands = True
             with suppress(OSError, NotImplementedError):
-                spawn_watchdog(self._pid, _GRACE)
+                spawn_watchdog(self._pid, KILL_GRACE)
 
 
 def _ready_for_the_reply(guard: _Guard) -> None:
@@ -84,13 +81,10 @@ def _ready_for_the_reply(guard: _Guard) -> None:
 def _cold(
     request: Request, launch: Launch, started: Started, ahead: bytes, spawned: float, guard: _Guard, *, start: bool
 ) -> int:
-    command, settings = _begun(request)
-    if isinstance(command, Finished):
-        return _done(request, command, settings, start=start)
-    assert settings is not None
-    asked = command.question()
-    if isinstance(asked, Finished):
-        return _done(request, asked, settings, start=start)
+    begun = _begun(request, start=start)
+    if isinstance(begun, int):
+        return begun
+    command, asked, settings = begun
     call = ColdCall(settings, launch, started, ahead, request.began, spawned)
     try:
         reply = call.complete(
@@ -130,13 +124,10 @@ def general(request: Request, why: str | None, *, start: bool) -> int:
     """
     if why is not None:
         return _done(request, broken(request.options, ConfigurationError(why), "input"), None, start=start)
-    command, settings = _begun(request)
-    if isinstance(command, Finished):
-        return _done(request, command, settings, start=start)
-    assert settings is not None
-    asked = command.question()
-    if isinstance(asked, Finished):
-        return _done(request, asked, settings, start=start)
+    begun = _begun(request, start=start)
+    if isinstance(begun, int):
+        return begun
+    command, asked, settings = begun
     return _general(request, command, asked, settings, start=start)
 
 
@@ -147,21 +138,25 @@ def failed(request: Request, error: Exception) -> int:
 
 def late(request: Request, seconds: float) -> int:
     """There was no answer in time; the exit status."""
-    command, settings = _begun(request)
-    if isinstance(command, Finished):
-        return _done(request, command, settings, start=False)
-    asked = command.question()  # for the policy's word on failures
-    if not isinstance(asked, Finished):
-        asked = command.without(DeadlineExceededError(f"no reply within {seconds:g} s"))
-    return _done(request, asked, settings, start=False)
+    begun = _begun(request, start=False)
+    if isinstance(begun, int):
+        return begun
+    # Begun for the policy's word on failures.
+    command, _, settings = begun
+    return _done(
+        request, command.without(DeadlineExceededError(f"no reply within {seconds:g} s")), settings, start=False
+    )
 
 
-def _begun(request: Request) -> tuple[Command | Finished, Settings | None]:
+def _begun(request: Request, *, start: bool) -> tuple[Command, Question, Settings] | int:
+    """The command and what the model is asked; the exit status where there is no more to do."""
     try:
         settings = settings_of(request.options, request.variables)
-        return _command(request, settings), settings
+        command = _command(request, settings)
     except Exception as error:  # noqa: BLE001 - a traceback would tell a host nothing
-        return broken(request.options, error), None
+        return _done(request, broken(request.options, error), None, start=False)
+    asked = command.question()
+    return _done(request, asked, settings, start=start) if isinstance(asked, Finished) else (command, asked, settings)
 
 
 def _command(request: Request, settings: Settings) -> Command:
@@ -190,7 +185,7 @@ def _general(request: Request, command: Command, asked: Question, settings: Sett
                 timeout=max(left, _LEAST),
                 label=None,
             )
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - a failure is an answer too, and never an allow
             return _written(request, command.without(error))
         status = _written(request, command.answer(reply))
         record = launch_path(request.state, request.key)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from codex_oauth.client import AsyncCodex
 from codex_oauth.errors import CodexOAuthError, ConfigurationError
+from codex_oauth.gate.asking import Asking
 from codex_oauth.gate.context import Context
 from codex_oauth.gate.hook import ask
 from codex_oauth.gate.journal import Journal
@@ -54,29 +55,20 @@ async def classify(
     if codex is not None and not isinstance(cast("object", codex), AsyncCodex):
         raise ConfigurationError("classify takes an AsyncCodex as codex=")
     codex = codex or AsyncCodex()
-    rendered = request_text(request, context)
     journal = Journal(codex.settings.metrics, command="classify", host=request.host)
-    journal.request, journal.policy, journal.rendered = request, policy, rendered
-    verdict = without_model(request, policy)
-    if verdict is None:
-        asked = _named(question(request, policy, rendered), model, effort, timeout)
-        kept = None
-        if policy.cache:
-            from codex_oauth.gate.cache import kept_word
-
-            kept = kept_word(asked, request, policy, rendered, context or Context(), codex.settings)
-            verdict = kept.verdict(request, policy, rendered) if kept else None
-        journal.reached("asked")
-        if verdict is None:
-            try:
-                reply, shared = await ask(asked, codex, flights)
-            except CodexOAuthError as error:
-                journal.failed(error)
-                raise
-            journal.called = reply.began
-            verdict = replace(settled(reply, request, policy, rendered), shared=shared)
-            if kept is not None and not shared:
-                kept.keep(reply, verdict)
+    asking = Asking(
+        request, policy, context or Context(), codex.settings, journal, model=model, effort=effort, timeout=timeout
+    )
+    asked = asking.question()
+    if isinstance(asked, Verdict):
+        verdict = asked
+    else:
+        try:
+            reply, shared = await ask(asked, codex, flights)
+        except CodexOAuthError as error:
+            journal.failed(error)
+            raise
+        verdict = asking.verdict(reply, shared=shared)
     journal.judged(verdict)
     return verdict
 

@@ -13,23 +13,21 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 from codex_oauth.config import Settings, load_settings
 from codex_oauth.errors import CodexOAuthError, ConfigurationError
 from codex_oauth.explaining import explain, json_line, printable
+from codex_oauth.gate.asking import Asking
 from codex_oauth.gate.failures import failure_class
 from codex_oauth.gate.hook import HookAnswer, HookCall, failed
 from codex_oauth.gate.journal import Journal
-from codex_oauth.gate.prompt import request_text
 from codex_oauth.gate.request import PermissionRequest
-from codex_oauth.gate.settling import Question, question, settled, without_model
 from codex_oauth.gate.situation import situation_of
+from codex_oauth.gate.verdict import Verdict
 from codex_oauth.records import field, record, replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from codex_oauth.gate.cache import KeptWord
-    from codex_oauth.gate.policy import FailureClass, Policy
-    from codex_oauth.gate.prompt import Rendered
+    from codex_oauth.gate.policy import FailureClass
     from codex_oauth.gate.request import Host
-    from codex_oauth.gate.verdict import Verdict
+    from codex_oauth.gate.settling import Question
     from codex_oauth.metrics import Served
     from codex_oauth.types import Reply
 
@@ -135,11 +133,8 @@ class ClassifyCommand:
         self._cwd = cwd
         self._settings = settings
         self._notes: tuple[str, ...] = ()
-        self._request: PermissionRequest | None = None
-        self._policy: Policy | None = None
-        self._rendered: Rendered | None = None
+        self._asking: Asking | None = None
         self._journal: Journal | None = None
-        self._kept: KeptWord | None = None
 
     def question(self) -> Question | Finished:
         """What the model is asked; or all that there is to do."""
@@ -150,17 +145,8 @@ class ClassifyCommand:
 
     def answer(self, reply: Reply[Any], *, shared: bool = False) -> Finished:
         """What the model's reply makes of it; `shared` where somebody else had asked for it."""
-        assert self._request is not None
-        assert self._policy is not None
-        assert self._rendered is not None
-        assert self._journal is not None
-        self._journal.called = reply.began
-        verdict = settled(reply, self._request, self._policy, self._rendered)
-        if shared:
-            verdict = replace(verdict, shared=True)
-        elif self._kept is not None:
-            self._kept.keep(reply, verdict)
-        return self._judged(verdict)
+        assert self._asking is not None
+        return self._judged(self._asking.verdict(reply, shared=shared))
 
     def without(self, error: Exception) -> Finished:
         """What becomes of it without a reply."""
@@ -184,29 +170,21 @@ class ClassifyCommand:
         request = replace(request, mode=mode or request.mode, cwd=cwd or request.cwd)
         situation = situation_of(request, self._settings, policy_file=Path(policy_file) if policy_file else None)
         self._notes = situation.notes
-        self._request, self._policy = request, situation.policy
-        self._rendered = rendered = request_text(request, situation.context)
-        self._journal = journal = Journal(
+        self._journal = Journal(
             self._settings.metrics, command="classify", host=request.host, served=self._served, began=self._began
         )
-        journal.request, journal.policy, journal.rendered = request, situation.policy, rendered
-        verdict = without_model(request, situation.policy)
-        if verdict is not None:
-            return self._judged(verdict)
-        asked = question(request, situation.policy, rendered)
-        asked = replace(
-            asked,
-            model=options.get("--model") or asked.model,
-            effort=options.get("--effort") or asked.effort,
-            timeout=float(options["--timeout"]) if "--timeout" in options else asked.timeout,
+        self._asking = Asking(
+            request,
+            situation.policy,
+            situation.context,
+            self._settings,
+            self._journal,
+            model=options.get("--model"),
+            effort=options.get("--effort"),
+            timeout=float(options["--timeout"]) if "--timeout" in options else None,
         )
-        if situation.policy.cache:
-            from codex_oauth.gate.cache import kept_word
-
-            self._kept = kept_word(asked, request, situation.policy, rendered, situation.context, self._settings)
-            verdict = self._kept.verdict(request, situation.policy, rendered) if self._kept else None
-        journal.reached("asked")
-        return asked if verdict is None else self._judged(verdict)
+        asked = self._asking.question()
+        return self._judged(asked) if isinstance(asked, Verdict) else asked
 
     def _judged(self, verdict: Verdict) -> Finished:
         if self._journal is not None:

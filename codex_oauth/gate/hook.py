@@ -6,15 +6,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from codex_oauth.errors import CodexOAuthError
+from codex_oauth.gate.asking import Asking
 from codex_oauth.gate.claude import render as render_for_claude
 from codex_oauth.gate.codex import render as render_for_codex
 from codex_oauth.gate.denials import Denials
 from codex_oauth.gate.failures import failure_class
 from codex_oauth.gate.journal import Journal
 from codex_oauth.gate.policy.layers import load_policy
-from codex_oauth.gate.prompt import request_text
 from codex_oauth.gate.request import PermissionRequest
-from codex_oauth.gate.settling import Question, question, settled, without_model
 from codex_oauth.gate.situation import situation_of
 from codex_oauth.gate.verdict import REPLY_SCHEMA, Verdict
 from codex_oauth.records import record, replace
@@ -25,11 +24,10 @@ if TYPE_CHECKING:
 
     from codex_oauth.client import AsyncCodex
     from codex_oauth.config import Settings
-    from codex_oauth.gate.cache import KeptWord
     from codex_oauth.gate.flights import Flights
     from codex_oauth.gate.policy import Behavior, FailureClass, OnFailure, Policy
-    from codex_oauth.gate.prompt import Rendered
     from codex_oauth.gate.request import Host
+    from codex_oauth.gate.settling import Question
     from codex_oauth.gate.situation import Situation
     from codex_oauth.metrics import Served
     from codex_oauth.types import Reply
@@ -84,8 +82,7 @@ class HookCall:
         self._on_failure: OnFailure | None = on_failure
         self._request: PermissionRequest | None = None
         self._situation: Situation | None = None
-        self._rendered: Rendered | None = None
-        self._kept: KeptWord | None = None
+        self._asking: Asking | None = None
         self.journal = Journal(settings.metrics, command="hook", host=host, served=served, began=began)
 
     def question(self) -> Question | HookAnswer:
@@ -104,18 +101,9 @@ class HookCall:
         self.journal.policy = policy = situation.policy
         self.journal.reached("policy")
         try:
-            self._rendered = self.journal.rendered = rendered = request_text(request, situation.context)
-            verdict = without_model(request, policy)
-            if verdict is not None:
-                return self._with(verdict, request, situation)
-            asked = question(request, policy, rendered)
-            if policy.cache:
-                from codex_oauth.gate.cache import kept_word
-
-                self._kept = kept_word(asked, request, policy, rendered, situation.context, settings)
-                verdict = self._kept.verdict(request, policy, rendered) if self._kept else None
-            self.journal.reached("asked")
-            return asked if verdict is None else self._with(verdict, request, situation)
+            self._asking = asking = Asking(request, policy, situation.context, settings, self.journal)
+            asked = asking.question()
+            return self._with(asked, request, situation) if isinstance(asked, Verdict) else asked
         except Exception as error:  # noqa: BLE001
             return self.without(error)
 
@@ -129,14 +117,8 @@ class HookCall:
         try:
             assert self._request is not None
             assert self._situation is not None
-            assert self._rendered is not None
-            self.journal.called = reply.began
-            verdict = settled(reply, self._request, self._situation.policy, self._rendered)
-            if shared:
-                verdict = replace(verdict, shared=True)
-            elif self._kept is not None:
-                self._kept.keep(reply, verdict)
-            return self._with(verdict, self._request, self._situation)
+            assert self._asking is not None
+            return self._with(self._asking.verdict(reply, shared=shared), self._request, self._situation)
         except Exception as error:  # noqa: BLE001
             return self.without(error)
 

@@ -14,14 +14,9 @@ import subprocess
 import sys
 from typing import Final
 
-from codex_oauth.thin.child import WATCHDOG
+from codex_oauth.thin.child import KILL_GRACE, WATCHDOG
 
 __all__ = ("KILL_GRACE", "Watchdog", "reap", "reap_later")
-
-KILL_GRACE: Final = 12
-"""Seconds between asking a child to end and killing it. A kill in the middle of a token refresh loses the rotated
-token and with it the sign-in, so a child gets the time that a slow refresh request may take; it ends in some 20 ms
-otherwise."""
 
 _unreaped: Final[list[subprocess.Popen[bytes]]] = []
 # Processes that end after whoever started them stopped waiting. The list is looked at whenever a new one starts, so

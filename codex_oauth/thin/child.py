@@ -10,7 +10,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ("WATCHDOG", "Started", "closings", "spawn_app_server", "spawn_watchdog")
+__all__ = ("KILL_GRACE", "WATCHDOG", "Started", "closings", "spawn_app_server", "spawn_watchdog")
+
+KILL_GRACE = 12
+"""Seconds between asking a child to end and killing it. A kill in the middle of a token refresh loses the rotated
+token and with it the sign-in, so a child gets the time that a slow refresh request may take; it ends in some 20 ms
+otherwise."""
 
 WATCHDOG = """
 cd /
