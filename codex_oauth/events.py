@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 from codex_oauth.records import field, record
-from codex_oauth.types import Account, Usage
+from codex_oauth.types import Account, ModelResponse, ToolCall, Usage
 
 __all__ = (
     "Event",
@@ -23,9 +23,13 @@ __all__ = (
     "PhaseReached",
     "ReasoningDelta",
     "RepairStarted",
+    "ResponseCompleted",
     "RetryScheduled",
     "ServerRetrying",
     "TextDelta",
+    "ToolCallReceived",
+    "ToolFinished",
+    "ToolStarted",
     "TurnCompleted",
     "TurnStarted",
     "UnknownEvent",
@@ -96,6 +100,39 @@ class MessageCompleted:
     item_id: str
     phase: str | None
     text: str = field(repr=False)
+
+
+@record()
+class ToolCallReceived:
+    """The model wants one of the caller's tools called."""
+
+    call: ToolCall
+
+
+@record()
+class ToolStarted:
+    """A conversation has begun to run a tool."""
+
+    call_id: str
+    name: str
+
+
+@record()
+class ToolFinished:
+    """A tool has ended, well or not; the model is given its result, or told what was wrong."""
+
+    call_id: str
+    name: str
+    ok: bool
+    seconds: float
+
+
+@record()
+class ResponseCompleted:
+    """The model's response is complete; a turn with tools has several. Only where something asked for them: a recorder,
+    tools, or `respond`."""
+
+    response: ModelResponse = field(repr=False)
 
 
 @record()
@@ -170,6 +207,10 @@ Event: TypeAlias = (
     | ItemStarted
     | ItemCompleted
     | MessageCompleted
+    | ToolCallReceived
+    | ToolStarted
+    | ToolFinished
+    | ResponseCompleted
     | UsageUpdated
     | ModelRerouted
     | ServerRetrying

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeAlias, TypeVar, cast
+from collections.abc import Mapping
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 
 from codex_oauth.records import field, record
 
@@ -13,8 +14,10 @@ __all__ = (
     "LimitWindow",
     "Limits",
     "Model",
+    "ModelResponse",
     "Reply",
     "Timing",
+    "ToolCall",
     "Usage",
     "as_object",
 )
@@ -177,6 +180,62 @@ class Model:
 
 
 @record(kw_only=True)
+class ToolCall:
+    """A function that the model wants called.
+
+    Attributes:
+        call_id: What its output is sent back under.
+        name: The tool's.
+        arguments: As the model wrote them: JSON text that nobody has checked.
+    """
+
+    call_id: str
+    name: str
+    arguments: str = field(repr=False)
+
+
+@record(kw_only=True)
+class ModelResponse:
+    """One answer of the model: what it was sent, and what came back. A turn with tools has several.
+
+    Attributes:
+        response_id: The service's id; None where the app-server does not tell it.
+        thread_id: The app-server's thread.
+        turn_id: The turn.
+        number: Which of the turn's responses it is, from 1.
+        model: The model that ran.
+        effort: The reasoning effort that was asked for.
+        instructions: What the model was told before the input.
+        tools: The caller's tools, as `thread/start` takes them.
+        schema: The JSON Schema that was sent; None for text.
+        input: Every input item, of the history too, oldest first: items as OpenAI's Responses API has them.
+        output: The items that the model answered with.
+        usage: The tokens of this response alone.
+        account: Who paid.
+        began: When the request was begun, in seconds since 1970.
+        ended: When the response was complete.
+        exact: Whether the items are the service's own; False where they were put together from codex's own items.
+    """
+
+    response_id: str | None
+    thread_id: str
+    turn_id: str
+    number: int
+    model: str
+    effort: str | None
+    instructions: str | None = field(repr=False)
+    tools: tuple[Mapping[str, Any], ...] = field(repr=False)
+    schema: Mapping[str, Any] | None = field(repr=False)
+    input: tuple[Mapping[str, Any], ...] = field(repr=False)
+    output: tuple[Mapping[str, Any], ...] = field(repr=False)
+    usage: Usage
+    account: Account
+    began: float
+    ended: float
+    exact: bool
+
+
+@record(kw_only=True)
 class Reply(Generic[T_co]):
     """What a call gives back.
 
@@ -193,6 +252,11 @@ class Reply(Generic[T_co]):
         turn_id: The (last) turn's id.
         codex_version: The version that the app-server gave for itself; None where it gave none.
         began: When the call began, by this machine's `time.perf_counter()`: what `timing` counts from.
+        finish: Why it ended: `stop`; `tool_calls` where `calls` are to be answered; `length` where `max_output_tokens`
+            ended it, and the text is what there was.
+        calls: The calls of the caller's tools, in the model's order.
+        items: The output items of a `respond`, as OpenAI's Responses API has them; none of other calls.
+        response_id: The service's id of the last response, where it is known.
     """
 
     output: T_co = field(repr=False)
@@ -207,3 +271,7 @@ class Reply(Generic[T_co]):
     turn_id: str
     codex_version: str | None = None
     began: float | None = field(default=None, repr=False, compare=False)
+    finish: Literal["stop", "tool_calls", "length"] = "stop"
+    calls: tuple[ToolCall, ...] = ()
+    items: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    response_id: str | None = None
