@@ -13,6 +13,7 @@ TYPE_CHECKING = False  # `typing` takes as long to import as a question to the w
 if TYPE_CHECKING:
     from codex_oauth.account import Login
     from codex_oauth.client import AsyncCodex
+    from codex_oauth.conversation import Conversation
     from codex_oauth.errors import (
         AccountCheckError,
         AccountError,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         RpcError,
         ServerBusyError,
         ServerCrashedError,
+        StepLimitError,
         StreamDisconnectedError,
         TooManyRequestsError,
         TurnError,
@@ -69,9 +71,13 @@ if TYPE_CHECKING:
         PhaseReached,
         ReasoningDelta,
         RepairStarted,
+        ResponseCompleted,
         RetryScheduled,
         ServerRetrying,
         TextDelta,
+        ToolCallReceived,
+        ToolFinished,
+        ToolStarted,
         TurnCompleted,
         TurnStarted,
         UnknownEvent,
@@ -80,8 +86,20 @@ if TYPE_CHECKING:
     )
     from codex_oauth.gate import PermissionRequest, Verdict, classify
     from codex_oauth.stream import ReplyStream
-    from codex_oauth.sync_client import Codex, SyncLogin, SyncReplyStream
-    from codex_oauth.types import Account, Credits, Limits, LimitWindow, Model, Reply, Timing, Usage
+    from codex_oauth.sync_client import Codex, SyncConversation, SyncLogin, SyncReplyStream
+    from codex_oauth.tools import Tool, ToolOutput
+    from codex_oauth.types import (
+        Account,
+        Credits,
+        Limits,
+        LimitWindow,
+        Model,
+        ModelResponse,
+        Reply,
+        Timing,
+        ToolCall,
+        Usage,
+    )
 
 __all__ = (
     "Account",
@@ -93,6 +111,7 @@ __all__ = (
     "CodexOAuthError",
     "ConfigurationError",
     "ContextWindowExceededError",
+    "Conversation",
     "CredentialRejectedError",
     "Credits",
     "DeadlineExceededError",
@@ -114,6 +133,7 @@ __all__ = (
     "Model",
     "ModelNotSupportedError",
     "ModelRerouted",
+    "ModelResponse",
     "NetworkUnavailableError",
     "NotLoggedInError",
     "OutputSchemaError",
@@ -132,17 +152,26 @@ __all__ = (
     "RepairStarted",
     "Reply",
     "ReplyStream",
+    "ResponseCompleted",
     "RetryScheduled",
     "RpcError",
     "ServerBusyError",
     "ServerCrashedError",
     "ServerRetrying",
+    "StepLimitError",
     "StreamDisconnectedError",
+    "SyncConversation",
     "SyncLogin",
     "SyncReplyStream",
     "TextDelta",
     "Timing",
     "TooManyRequestsError",
+    "Tool",
+    "ToolCall",
+    "ToolCallReceived",
+    "ToolFinished",
+    "ToolOutput",
+    "ToolStarted",
     "TurnCompleted",
     "TurnError",
     "TurnFailedError",
@@ -171,6 +200,7 @@ def _sources() -> dict[str, tuple[str, ...]]:
     return {
         "codex_oauth.account": ("Login",),
         "codex_oauth.client": ("AsyncCodex",),
+        "codex_oauth.conversation": ("Conversation",),
         "codex_oauth.events": (
             "Event",
             "ItemCompleted",
@@ -180,9 +210,13 @@ def _sources() -> dict[str, tuple[str, ...]]:
             "PhaseReached",
             "ReasoningDelta",
             "RepairStarted",
+            "ResponseCompleted",
             "RetryScheduled",
             "ServerRetrying",
             "TextDelta",
+            "ToolCallReceived",
+            "ToolFinished",
+            "ToolStarted",
             "TurnCompleted",
             "TurnStarted",
             "UnknownEvent",
@@ -191,8 +225,20 @@ def _sources() -> dict[str, tuple[str, ...]]:
         ),
         "codex_oauth.gate": ("PermissionRequest", "Verdict", "classify"),
         "codex_oauth.stream": ("ReplyStream",),
-        "codex_oauth.sync_client": ("Codex", "SyncLogin", "SyncReplyStream"),
-        "codex_oauth.types": ("Account", "Credits", "LimitWindow", "Limits", "Model", "Reply", "Timing", "Usage"),
+        "codex_oauth.sync_client": ("Codex", "SyncConversation", "SyncLogin", "SyncReplyStream"),
+        "codex_oauth.tools": ("Tool", "ToolOutput"),
+        "codex_oauth.types": (
+            "Account",
+            "Credits",
+            "LimitWindow",
+            "Limits",
+            "Model",
+            "ModelResponse",
+            "Reply",
+            "Timing",
+            "ToolCall",
+            "Usage",
+        ),
     }
 
 

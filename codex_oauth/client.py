@@ -3,45 +3,28 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, cast, overload
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-import anyio
-from anyio import AsyncContextManagerMixin
-from anyio.lowlevel import RunVar
-
-from codex_oauth.account_calls import AccountCalls
+from codex_oauth.calling import Calling, Image
 from codex_oauth.config import Settings, load_settings
-from codex_oauth.errors import CodexOAuthError, ConfigurationError
-from codex_oauth.events import Event, Observer
-from codex_oauth.images import data_url
-from codex_oauth.lease import Lease
-from codex_oauth.policy import Deadline, Places, available_memory
-from codex_oauth.records import replace
-from codex_oauth.schema import OutputSpec, output_spec
-from codex_oauth.server_process import ServerProcess
-from codex_oauth.session import TurnRequest
+from codex_oauth.conversation import MAX_STEPS, TOOL_TIMEOUT, TURN_TIMEOUT, Conversation
+from codex_oauth.errors import ConfigurationError, IncompleteReplyError
 from codex_oauth.stream import ReplyStream
-from codex_oauth.trace import CallTrace
 from codex_oauth.types import JSONValue, Reply
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ("AsyncCodex",)
+    from codex_oauth.recorder import Recording
+
+__all__ = ("AsyncCodex", "Image")
 
 T = TypeVar("T")
 
-Image: TypeAlias = str | os.PathLike[str] | bytes
-"""A path, the bytes, or a `data:image/…;base64,` URL."""
 
-_MAX_INPUT = 1_048_576
-# Characters of one input: codex refuses more (-32602 input_too_large), after everything has been started.
-
-
-class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
+class AsyncCodex(Calling):
     """Calls to a model that a ChatGPT plan pays for.
 
     Used as it is, each call starts an app-server and ends it. Inside `async with`, one app-server serves all calls,
@@ -65,10 +48,13 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
         profile: The name of another account, signed in with `codex-oauth login --profile NAME`. Only a call that names
             it uses it; a profile may be one with an API key, which is then billed.
         metrics: The metrics file, or False for none; by default `CODEX_OAUTH_METRICS` or the user's state folder.
+        record: Keeps what the model is sent and what it answers, a record for each response: a file, True for
+            `recorded.jsonl` in the user's state folder, sinks of your own, or False for nothing; by default
+            `CODEX_OAUTH_RECORD` or the configuration, and otherwise nothing. See docs/recording.md.
         max_concurrency: Turns at once; by default 64 on a shared app-server (more than 195 requests in flight made it
             refuse), and 8 where each call has its own, at some 150 MB each. Fewer while the app-server refuses, and
             while there is no memory for another one (Linux).
-        settings: All of the above but `max_concurrency`, from `codex_oauth.config.load_settings`.
+        settings: All of the above but `record` and `max_concurrency`, from `codex_oauth.config.load_settings`.
 
     Raises:
         ConfigurationError: The arguments contradict each other, or the configuration file is wrong.
@@ -82,6 +68,7 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
         profile: str | None = None,
         codex_bin: str | os.PathLike[str] | None = None,
         metrics: str | os.PathLike[str] | bool | None = None,
+        record: Recording = None,
         max_concurrency: int | None = None,
         settings: Settings | None = None,
     ) -> None:
@@ -94,29 +81,19 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
         settings = settings or load_settings(
             home=home, codex_home=codex_home, profile=profile, codex_bin=codex_bin, metrics=metrics
         )
-        super().__init__(settings, ServerProcess(settings))
-        self._max_concurrency = max_concurrency
-        # One for each event loop: what waits belongs to its loop.
-        self._limiter: RunVar[Places] = RunVar("limiter")
+        if isinstance(record, bool | str | os.PathLike):
+            from codex_oauth.recorder import recorded_settings
+
+            settings, record = recorded_settings(settings, record), None
+        super().__init__(settings, max_concurrency, record)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # As its configuration: the copy has an app-server of its own, where it lands.
         from codex_oauth.pickled import PickledSettings, landed
 
+        if self._sinks is not None:
+            raise ConfigurationError("a client that records into sinks of its own does not travel: record into a file")
         return landed, (type(self), PickledSettings.of(self._settings), self._max_concurrency)
-
-    @asynccontextmanager
-    async def __asynccontextmanager__(self) -> AsyncGenerator[Self, None]:
-        self._limiter.set(Places(self._max_concurrency or 64))
-        try:
-            async with self._process.shared():
-                yield self
-        finally:
-            self._limiter.set(self._own_places())
-
-    def _own_places(self) -> Places:
-        """For calls that have an app-server each."""
-        return Places(self._max_concurrency or 8, memory=available_memory)
 
     # --- calls --------------------------------------------------------------------------------------------------
 
@@ -132,6 +109,7 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
         timeout: float | None = None,
         images: Sequence[Image] = (),
         label: str | None = "complete",
+        max_output_tokens: int | None = None,
     ) -> Reply[str]: ...
     @overload
     async def complete(
@@ -145,6 +123,7 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
         timeout: float | None = None,
         images: Sequence[Image] = (),
         label: str | None = "complete",
+        max_output_tokens: int | None = None,
     ) -> Reply[T]: ...
     @overload
     async def complete(
@@ -158,6 +137,7 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
         timeout: float | None = None,
         images: Sequence[Image] = (),
         label: str | None = "complete",
+        max_output_tokens: int | None = None,
     ) -> Reply[JSONValue]: ...
     async def complete(
         self,
@@ -170,6 +150,7 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
         timeout: float | None = None,
         images: Sequence[Image] = (),
         label: str | None = "complete",
+        max_output_tokens: int | None = None,
     ) -> Reply[Any]:
         """Ask once.
 
@@ -183,6 +164,8 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
             timeout: Seconds for everything together; None for 30, or what the configuration says.
             images: PNG, JPEG, GIF or WebP, each at most 20 MiB.
             label: What the metrics call this call; None to keep it out of them, for a caller that writes its own entry.
+            max_output_tokens: Tokens of text after which the turn is ended, with IncompleteReplyError; codex has no
+                such limit, so it is counted here: a token for each piece of text, and none for reasoning.
 
         Raises:
             ConfigurationError: An argument is wrong; nothing was started.
@@ -194,7 +177,121 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
             ProcessError: There is no codex binary, or it does not work.
         """
         spec, request = self._prepare(prompt, instructions, output, model, effort, images)
-        return await self._call(label, spec, request, timeout)
+        reply = await self._call(label, spec, self._limited(request, max_output_tokens), timeout)
+        if reply.finish == "length":
+            raise IncompleteReplyError("the reply is longer than max_output_tokens", reason="max_output_tokens")
+        return reply
+
+    def conversation(
+        self,
+        *,
+        instructions: str | None = None,
+        tools: Sequence[Any] = (),
+        history: Sequence[Mapping[str, Any]] = (),
+        model: str | None = None,
+        effort: str | None = None,
+        timeout: float = TURN_TIMEOUT,
+        tool_timeout: float = TOOL_TIMEOUT,
+        max_steps: int = MAX_STEPS,
+        label: str | None = "conversation",
+    ) -> Conversation:
+        """Several turns that know of each other, with the caller's own tools.
+
+            def read_file(path: str) -> str:
+                "A file's text."
+                return Path(path).read_text()
+
+            async with codex.conversation(instructions="…", tools=[read_file]) as chat:
+                print((await chat.send("What is in notes.txt?")).text)
+                print((await chat.send("And what is missing?")).text)
+
+        The calls of one response run at once. Arguments are validated; what is wrong with them, and what a tool raises,
+        is told to the model. Leaving a turn early stops its tools, and begins no more; a function that is not async
+        runs in a thread, which nobody can stop.
+
+        Args:
+            instructions: What the model is told before everything else.
+            tools: Functions, async or not, with a type for each parameter; their docstrings are what the model is told.
+                Or mappings with `name`, `description`, `parameters` (a JSON Schema) and `handler`, which gets one dict.
+                What they return goes to the model as text, or as JSON where it is not text; `ToolOutput` adds images.
+            history: What was said before, as items of OpenAI's Responses API; see `Conversation.history`.
+            model: As for `complete`; the same for all turns.
+            effort: As for `complete`.
+            timeout: Seconds for a turn, with everything its tools do.
+            tool_timeout: Seconds for one call of a tool; the model is told if it takes longer.
+            max_steps: Responses with tool calls in one turn.
+            label: What the metrics call the turns; None to keep them out.
+
+        Raises:
+            ConfigurationError: An argument is wrong.
+        """
+        return Conversation(
+            self._host(),
+            instructions=instructions,
+            tools=tools,
+            history=history,
+            model=model,
+            effort=effort,
+            timeout=timeout,
+            tool_timeout=tool_timeout,
+            max_steps=max_steps,
+            label=label,
+        )
+
+    async def respond(
+        self,
+        items: Sequence[Mapping[str, Any]],
+        *,
+        instructions: str | None = None,
+        tools: Sequence[Mapping[str, Any]] = (),
+        output: Any = None,
+        model: str | None = None,
+        effort: str | None = None,
+        timeout: float | None = None,
+        max_output_tokens: int | None = None,
+        label: str | None = "respond",
+    ) -> Reply[Any]:
+        """One response of the model to a conversation that the caller keeps: nothing is remembered here.
+
+        Where it calls tools, `finish` is `tool_calls`: the next call brings the same items, those of the reply, and a
+        `function_call_output` for each call.
+
+        Args:
+            items: What was said, oldest first, as OpenAI's Responses API has it: messages (roles user, developer,
+                assistant; content as a list of parts, images as data URLs), function calls, their outputs, reasoning.
+            instructions: What the model is told before it.
+            tools: What it may call: `name`, `description` and `inputSchema` (a JSON Schema) of each. Nothing is run
+                here, and the arguments are as the model wrote them.
+            output: As for `complete`; it is not asked of a reply that calls tools.
+            model: As for `complete`.
+            effort: As for `complete`.
+            timeout: As for `complete`.
+            max_output_tokens: Tokens of text after which the response is broken off; `finish` is `length` then, and
+                `usage` has only what was counted here. codex has no such limit: each piece of text counts as a token,
+                and reasoning does not.
+            label: What the metrics call this call; None to keep it out of them.
+
+        Raises what `complete` raises; ConfigurationError names the item that codex would not take.
+        """
+        spec, request = self._prepare_response(items, instructions, tools, output, model, effort)
+        return await self._call(label, spec, self._limited(request, max_output_tokens), timeout)
+
+    def stream_response(
+        self,
+        items: Sequence[Mapping[str, Any]],
+        *,
+        instructions: str | None = None,
+        tools: Sequence[Mapping[str, Any]] = (),
+        output: Any = None,
+        model: str | None = None,
+        effort: str | None = None,
+        timeout: float | None = None,
+        max_output_tokens: int | None = None,
+        label: str | None = "respond",
+    ) -> AbstractAsyncContextManager[ReplyStream[Any]]:
+        """As `respond`, with its events as they happen; see `stream`."""
+        spec, request = self._prepare_response(items, instructions, tools, output, model, effort)
+        return self._streamed(spec, self._limited(request, max_output_tokens), timeout, label)
 
     @overload
     def stream(
@@ -255,116 +352,3 @@ class AsyncCodex(AccountCalls, AsyncContextManagerMixin):
         """
         spec, request = self._prepare(prompt, instructions, output, model, effort, images)
         return self._streamed(spec, request, timeout)
-
-    @asynccontextmanager
-    async def _streamed(
-        self, spec: OutputSpec[Any], request: TurnRequest, timeout: float | None
-    ) -> AsyncGenerator[ReplyStream[Any]]:
-        stream: ReplyStream[Any] = ReplyStream()
-
-        async def feed() -> None:
-            try:
-                stream.succeed(await self._call("stream", spec, request, timeout, stream.put))
-            except Exception as error:  # noqa: BLE001 - whatever it is, whoever reads the stream gets it
-                stream.fail(error)
-            finally:
-                stream.leave()
-
-        failure: BaseException | None = None
-        try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(feed)
-                yield stream
-                tasks.cancel_scope.cancel()
-        except BaseExceptionGroup as group:
-            # `feed` keeps its errors to the stream: the one in the group is the caller's own. It is raised outside, so
-            # that its cause and context stay what they were.
-            failure = group.exceptions[0]
-        if failure is not None:
-            raise failure
-
-    # --- the parts of a call ------------------------------------------------------------------------------------
-
-    def _prepare(
-        self,
-        prompt: str,
-        instructions: str | None,
-        output: Any,
-        model: str | None,
-        effort: str | None,
-        images: Sequence[Image],
-    ) -> tuple[OutputSpec[Any], TurnRequest]:
-        # Callers without a type checker exist.
-        if not isinstance(cast("object", prompt), str) or not prompt.strip():
-            raise ConfigurationError("the prompt must be text, and not empty")
-        for name, value in (("instructions", instructions), ("model", model), ("effort", effort)):
-            if value is not None and (not isinstance(cast("object", value), str) or not value):
-                raise ConfigurationError(f"{name}= must be text, and not empty; leave it out for the default")
-        if len(prompt) > _MAX_INPUT:
-            raise ConfigurationError(f"the prompt has {len(prompt):,} characters; codex takes at most {_MAX_INPUT:,}")
-        for name, text in (("prompt", prompt), ("instructions", instructions or "")):
-            if not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
-                raise ConfigurationError(f"the {name} holds half a surrogate pair, which is no text")
-        if isinstance(images, str | bytes):
-            raise ConfigurationError("images= takes a list, even for one image")
-        spec = cast("OutputSpec[Any]", output_spec(output))
-        if lacks := self._process.warnings():
-            # stacklevel: the line that made the call, in asynchronous code.
-            warnings.warn(f"{self._settings.home} isolates less than a managed home: {'; '.join(lacks)}", stacklevel=3)
-        return spec, TurnRequest(
-            text=prompt,
-            images=tuple(data_url(image) for image in images),
-            instructions=instructions,
-            model=model or self._settings.model,
-            effort=effort or self._settings.effort,
-        )
-
-    async def _call(
-        self,
-        command: str | None,
-        spec: OutputSpec[Any],
-        request: TurnRequest,
-        timeout: float | None,
-        observer: Observer | None = None,
-    ) -> Reply[Any]:
-        seconds = self._settings.timeout if timeout is None else timeout
-        if not isinstance(cast("object", seconds), int | float) or not 0 < seconds <= 86_400:
-            raise ConfigurationError("timeout is in seconds, more than 0 and at most 86400")
-        trace = CallTrace(command or "", model_requested=request.model)
-
-        def observe(event: Event) -> None:
-            trace.observe(event)
-            if observer is not None:
-                observer(event)
-
-        limiter = self._limiter.get(None)
-        if limiter is None:
-            limiter = self._own_places()
-            self._limiter.set(limiter)
-        lease = Lease(self._process, limiter, trace, spec)
-        outcome, error = "cancelled", None
-        try:
-            result = await Deadline(lease, seconds).run(replace(request, observer=observe))
-            outcome = "ok"
-        except CodexOAuthError as failure:
-            outcome, error = "error", failure.code
-            raise
-        except Exception:
-            outcome, error = "error", "unexpected"
-            raise
-        finally:
-            trace.write(self._settings.metrics if command else None, outcome=outcome, error=error)
-        return Reply(
-            output=result.value,
-            text=result.text,
-            usage=result.usage,
-            model=result.model,
-            effort=trace.effort,
-            account=result.account,
-            timing=trace.timing(),
-            repaired=result.repaired,
-            warm=trace.warm,
-            turn_id=result.turn_id,
-            codex_version=trace.codex_version,
-            began=trace.began,
-        )

@@ -88,6 +88,10 @@ class Settings:
         external: Where an external token comes from; None to use the home's own sign-in.
         codex_bin: The binary that the user named; None to look for one.
         metrics: The metrics file; None for none.
+        record: The file that model responses are recorded in; None for none.
+        record_tapes: The tapes server that they are posted to; None for none.
+        record_redact: Whether secrets are replaced in what is recorded.
+        record_images: Whether images are kept in it.
         model: The model that `model=None` means; None to choose by `model_preference`.
         model_preference: Patterns, tried in order, against the visible models.
         effort: The reasoning effort that `effort=None` means; None for the lowest that the model lists.
@@ -108,6 +112,10 @@ class Settings:
     external: ExternalSource | None = None
     codex_bin: Path | None = None
     metrics: Path | None = None
+    record: Path | None = None
+    record_tapes: str | None = None
+    record_redact: bool = True
+    record_images: bool = False
     model: str | None = None
     model_preference: tuple[str, ...] = DEFAULT_MODEL_PREFERENCE
     effort: str | None = None
@@ -158,6 +166,7 @@ def load_settings(
     profile: str | None = None,
     codex_bin: str | os.PathLike[str] | None = None,
     metrics: str | os.PathLike[str] | bool | None = None,
+    record: str | os.PathLike[str] | bool | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
     """Settings from arguments, then `CODEX_OAUTH_*` variables, then the configuration file, then defaults.
@@ -169,6 +178,8 @@ def load_settings(
             can name one, so that an account other than the usual one pays only for calls that say so.
         codex_bin: The codex binary (`CODEX_OAUTH_CODEX_BIN`).
         metrics: The metrics file, or False for none (`CODEX_OAUTH_METRICS`, where `off` is none).
+        record: The file that model responses are recorded in, True for the usual one, or False to record nothing
+            (`CODEX_OAUTH_RECORD`, where `on` and `off` are these).
         environ: The environment to read; this process's by default.
 
     Raises:
@@ -184,7 +195,8 @@ def load_settings(
         raise ConfigurationError(
             "a profile's name has 1 to 64 letters, digits, '.', '_' or '-', and begins with a letter or digit"
         )
-    for name, value in (("home", home), ("codex_home", codex_home), ("codex_bin", codex_bin)):
+    recorded = None if isinstance(record, bool) else record
+    for name, value in (("home", home), ("codex_home", codex_home), ("codex_bin", codex_bin), ("record", recorded)):
         if value is not None and (not isinstance(cast("object", value), str | os.PathLike) or not os.fspath(value)):
             raise ConfigurationError(f"{name}= must be a path, and not empty; leave it out for the default")
     state_dir = _state_dir(environ)
@@ -208,6 +220,7 @@ def load_settings(
     metrics_file = state_dir / "metrics.jsonl" if metrics is True else None
     if isinstance(metrics, str | os.PathLike) and metrics != "off":
         metrics_file = _absolute(metrics)
+    record_file, tapes = _recording(environ, values.get("record", {}), record, state_dir)
     return Settings(
         home=_absolute(codex_home if codex_home is not None else managed_home),
         managed=codex_home is None,
@@ -217,6 +230,10 @@ def load_settings(
         external=external,
         codex_bin=_absolute(binary) if binary else None,
         metrics=metrics_file,
+        record=record_file,
+        record_tapes=tapes,
+        record_redact=values.get("record", {}).get("redact", True),
+        record_images=values.get("record", {}).get("images", False),
         model=values.get("model"),
         model_preference=tuple(values.get("models", DEFAULT_MODEL_PREFERENCE)),
         effort=values.get("effort"),
@@ -242,6 +259,19 @@ def _service(environ: Mapping[str, str], values: Mapping[str, Any], config_file:
         place = "CODEX_OAUTH_SERVICE" if named else f"{config_file}: 'service'"
         raise ConfigurationError(f"{place} must be one of {', '.join(_SERVICE)}")
     return cast("ServiceUse", word)
+
+
+def _recording(
+    environ: Mapping[str, str], table: Mapping[str, Any], given: str | os.PathLike[str] | bool | None, state_dir: Path
+) -> tuple[Path | None, str | None]:
+    """The file for responses, and the tapes server; neither where an argument or a variable says `off`."""
+    named = given if given is not None else environ.get("CODEX_OAUTH_RECORD") or None
+    if named is False or named == "off":
+        return None, None
+    file = table.get("file", "off") if named is None else named
+    if file is True or file == "on":
+        return state_dir / "recorded.jsonl", table.get("tapes")
+    return None if file == "off" else _absolute(file), table.get("tapes")
 
 
 def _expanded(command: Sequence[str]) -> tuple[str, ...]:
@@ -283,6 +313,7 @@ def _config_dir(environ: Mapping[str, str]) -> Path:
 _KINDS: Final[Mapping[str, type | tuple[type, ...]]] = {
     "codex_bin": str,
     "metrics": str,
+    "record": dict,
     "model": str,
     "models": list,
     "effort": str,
@@ -292,6 +323,8 @@ _KINDS: Final[Mapping[str, type | tuple[type, ...]]] = {
     "token_command": list,
 }
 
+_RECORD_KINDS: Final[Mapping[str, type]] = {"file": str, "redact": bool, "images": bool, "tapes": str}
+_RECORD_WORDS: Final[Mapping[type, str]] = {str: "text, and not empty", bool: "true or false"}
 _SERVICE: Final = get_args(ServiceUse)
 _PROFILE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LISTS: Final[Mapping[str, str]] = {
@@ -332,15 +365,14 @@ def _read_config(path: Path, *, required: bool) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: not valid TOML: {error}") from error
     for key, value in values.items():
-        if key not in _KINDS:
-            import difflib
-
-            near = difflib.get_close_matches(key, _KINDS, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(_KINDS))}"
-            raise ConfigurationError(f"{path}: unknown key {key!r}{hint}")
+        _require_known(path, key, _KINDS)
         if not isinstance(value, _KINDS[key]) or isinstance(value, bool):
             what = f"; it must be a list of {_LISTS[key]}" if key in _LISTS else ""
             raise ConfigurationError(f"{path}: {key!r} has the wrong type, {type(value).__name__}{what}")
+    for key, value in values.get("record", {}).items():
+        _require_known(path, key, _RECORD_KINDS, "record.")
+        if not isinstance(value, _RECORD_KINDS[key]) or value == "":
+            raise ConfigurationError(f"{path}: 'record.{key}' must be {_RECORD_WORDS[_RECORD_KINDS[key]]}")
     for key, what in _LISTS.items():
         if key in values and not all(isinstance(item, str) and item for item in values[key]):
             raise ConfigurationError(f"{path}: {key!r} must be a list of {what}")
@@ -355,3 +387,12 @@ def _read_config(path: Path, *, required: bool) -> dict[str, Any]:
     if not 1 <= values.get("service_idle", 1) <= 604_800:
         raise ConfigurationError(f"{path}: 'service_idle' is in seconds, at least 1 and at most 604800")
     return values
+
+
+def _require_known(path: Path, key: str, known: Mapping[str, Any], table: str = "") -> None:
+    if key not in known:
+        import difflib
+
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(known))}"
+        raise ConfigurationError(f"{path}: unknown key {table + key!r}{hint}")

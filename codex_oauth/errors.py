@@ -41,6 +41,7 @@
     │   ├── EmptyReplyError
     │   ├── ForbiddenItemError           item_type: the turn did something other than answer
     │   ├── TurnInterruptedError
+    │   ├── StepLimitError           steps: a conversation's tools were called too often
     │   └── TurnFailedError              a failure with a name that this version does not know
     ├── OutputValidationError            reply · errors
     └── DeadlineExceededError            also a TimeoutError; phase
@@ -91,6 +92,7 @@ __all__ = (
     "RpcError",
     "ServerBusyError",
     "ServerCrashedError",
+    "StepLimitError",
     "StreamDisconnectedError",
     "TooManyRequestsError",
     "TurnError",
@@ -530,6 +532,21 @@ class TurnInterruptedError(TurnError):
     """Somebody other than the caller ended the turn."""
 
     code = "turn_interrupted"
+
+
+class StepLimitError(TurnError):
+    """The model called tools in more responses than `max_steps` allows, so the turn was stopped. What the tools have
+    done stays done; the conversation is where it was before.
+
+    Attributes:
+        steps: How many there may be.
+    """
+
+    code = "step_limit"
+
+    def __init__(self, message: str, *, steps: int = 0) -> None:
+        super().__init__(message)
+        self.steps = steps
 
 
 class TurnFailedError(TurnError):

@@ -2,30 +2,72 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import AsyncExitStack
 from typing import Any
 
-from codex_oauth.errors import InvalidRequestError, ReauthenticationRequired, ServerCrashedError, UpstreamHTTPError
+from codex_oauth.errors import (
+    InvalidRequestError,
+    ReauthenticationRequired,
+    RpcError,
+    ServerBusyError,
+    ServerCrashedError,
+    UpstreamHTTPError,
+)
+from codex_oauth.events import PhaseReached
 from codex_oauth.models import choose_effort, choose_model
 from codex_oauth.policy import Concurrency, Places, Retry, Runner, StructuredOutput
 from codex_oauth.records import replace
 from codex_oauth.schema import OutputSpec
 from codex_oauth.server_process import ServerProcess
-from codex_oauth.session import Server, Session, TurnRequest, TurnResult, open_session
+from codex_oauth.session import Server, Session, Thread, TurnRequest, TurnResult, open_session
 from codex_oauth.trace import CallTrace
 from codex_oauth.types import Model
 
-__all__ = ("Lease",)
+__all__ = ("Kept", "Lease")
+
+
+class Kept:
+    """Where a conversation lives between its turns: a thread, and the session that it is on. Neither may be there."""
+
+    __slots__ = ("session", "thread")
+
+    def __init__(self) -> None:
+        self.session: Session | None = None
+        self.thread: Thread | None = None
+
+    def drop(self) -> None:
+        """Let go of the thread: the next turn has another one."""
+        if self.session is not None and self.thread is not None and not self.session.dispatcher.closed:
+            self.session.release(self.thread)
+        self.session = self.thread = None
 
 
 class Lease:
-    """A `Runner` for one call: everything it starts for itself has ended when `run` returns."""
+    """A `Runner` for one call: everything it starts for itself has ended when `run` returns.
 
-    def __init__(self, process: ServerProcess, places: Places, trace: CallTrace, output: OutputSpec[Any]) -> None:
+    Args:
+        process: What starts app-servers.
+        places: How many turns may run at once.
+        trace: The call's record.
+        output: What is wanted.
+        kept: A thread to go on with, and where the call's own is kept; None to let go of it. Only on a shared
+            app-server.
+    """
+
+    def __init__(
+        self,
+        process: ServerProcess,
+        places: Places,
+        trace: CallTrace,
+        output: OutputSpec[Any],
+        kept: Kept | None = None,
+    ) -> None:
         self._process = process
         self._places = places
         self._trace = trace
         self._output = output
+        self._kept = kept
 
     async def run(self, request: TurnRequest) -> TurnResult:
         """Run the call on a session of its own, or on the shared one."""
@@ -36,7 +78,7 @@ class Lease:
         async with AsyncExitStack() as stack:
             first = request if home.models else None
             server = await self._process.server(binary, first, self._output.preload, home)
-            turns = _Turns(self._process, server, stack, self._trace)
+            turns = _Turns(self._process, server, stack, self._trace, self._kept)
             if not home.models:
                 session = await turns.session(request)
                 request = self._with_model(request, choose_model(await session.models(), request.model, preference))
@@ -54,11 +96,14 @@ class Lease:
 class _Turns:
     """The innermost runner: gets a session, and another one if that has ended."""
 
-    def __init__(self, process: ServerProcess, server: Server, stack: AsyncExitStack, trace: CallTrace) -> None:
+    def __init__(
+        self, process: ServerProcess, server: Server, stack: AsyncExitStack, trace: CallTrace, kept: Kept | None
+    ) -> None:
         self._process = process
         self._server = server
         self._stack = stack
         self._trace = trace
+        self._kept = kept
         self._session: Session | None = None
 
     async def run(self, request: TurnRequest) -> TurnResult:
@@ -66,7 +111,7 @@ class _Turns:
             raise ServerCrashedError("the app-server ended between a reply and its repair")
         session = await self.session(request)
         try:
-            result = await session.run(request)
+            result = await self._run_on(session, request)
         except (InvalidRequestError, UpstreamHTTPError):
             # It may be the way without WebSockets that the service does not take.
             self._process.network.forget()
@@ -80,10 +125,28 @@ class _Turns:
             session.retire()
             session = await self.session(request)
             result = await session.run(request)
-        if self._process.is_shared and request.thread is None:
+        if self._kept is not None:
+            self._kept.session, self._kept.thread = session, result.thread
+        elif self._process.is_shared and request.thread is None:
             # Kept until the call ends, since a repair goes on with it.
             self._stack.callback(session.release, result.thread)
         return result
+
+    async def _run_on(self, session: Session, request: TurnRequest) -> TurnResult:
+        """Run it on the thread that is kept, if that still lives: what was said before is on it then."""
+        kept = self._kept
+        if kept is not None and request.thread is None and kept.thread is not None:
+            if kept.session is session:
+                # `turn/start` goes out at once: what fails from here on may have been paid for.
+                request.observer(PhaseReached("thread", time.perf_counter(), model=kept.thread.model))
+                try:
+                    return await session.run(replace(request, thread=kept.thread, items=()))
+                except ServerBusyError:
+                    raise
+                except RpcError:
+                    pass  # refused, so there was no turn; another thread takes it
+            kept.drop()
+        return await session.run(request)
 
     async def session(self, request: TurnRequest) -> Session:
         """The call's session. One that is retired serves a repair, and no new turn."""

@@ -20,7 +20,7 @@ __all__ = ("PickledSettings", "landed")
 T = TypeVar("T")
 
 _OF_THE_MACHINE: Final = frozenset(
-    {"billing_variables", "codex_bin", "config_dir", "config_file", "home", "metrics", "project", "state_dir"}
+    {"billing_variables", "codex_bin", "config_dir", "config_file", "home", "metrics", "project", "record", "state_dir"}
 )
 # They travel only where they are others than a new client would have here. `external` and `inherited`, which may hold
 # secrets, have rules of their own; every other setting travels as it is.

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Generic, Self, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Generic, Self, TypeVar
 
 import anyio
 
 from codex_oauth.errors import TurnInterruptedError
-from codex_oauth.events import Event
+from codex_oauth.events import Event, Observer
 from codex_oauth.types import Reply
 
-__all__ = ("ReplyStream",)
+__all__ = ("ReplyStream", "streamed")
 
 T = TypeVar("T")
 
@@ -75,3 +77,30 @@ class ReplyStream(Generic[T]):
     def _end(self) -> None:
         self._ended.set()
         self._more.set()
+
+
+@asynccontextmanager
+async def streamed(call: Callable[[Observer], Awaitable[Reply[Any]]]) -> AsyncGenerator[ReplyStream[Any]]:
+    """A call as a stream of its events, while the block lasts. What it raises comes out of the stream."""
+    stream: ReplyStream[Any] = ReplyStream()
+
+    async def feed() -> None:
+        try:
+            stream.succeed(await call(stream.put))
+        except Exception as error:  # noqa: BLE001 - whatever it is, whoever reads the stream gets it
+            stream.fail(error)
+        finally:
+            stream.leave()
+
+    failure: BaseException | None = None
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(feed)
+            yield stream
+            tasks.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        # `feed` keeps its errors to the stream: the one in the group is the caller's own. It is raised outside, so
+        # that its cause and context stay what they were.
+        failure = group.exceptions[0]
+    if failure is not None:
+        raise failure

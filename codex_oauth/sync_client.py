@@ -15,6 +15,7 @@ from anyio.from_thread import BlockingPortal, BlockingPortalProvider, start_bloc
 from codex_oauth.account import Login
 from codex_oauth.client import AsyncCodex, Image
 from codex_oauth.config import Settings
+from codex_oauth.conversation import Conversation
 from codex_oauth.errors import ServerCrashedError
 from codex_oauth.events import Event
 from codex_oauth.stream import ReplyStream
@@ -23,7 +24,9 @@ from codex_oauth.types import Account, JSONValue, Limits, Model, Reply
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ("Codex", "SyncLogin", "SyncReplyStream")
+    from codex_oauth.recorder import Recording
+
+__all__ = ("Codex", "SyncConversation", "SyncLogin", "SyncReplyStream")
 
 T = TypeVar("T")
 
@@ -46,6 +49,7 @@ class Codex:
         profile: str | None = None,
         codex_bin: str | os.PathLike[str] | None = None,
         metrics: str | os.PathLike[str] | bool | None = None,
+        record: Recording = None,
         max_concurrency: int | None = None,
         settings: Settings | None = None,
     ) -> None:
@@ -56,6 +60,7 @@ class Codex:
             profile=profile,
             codex_bin=codex_bin,
             metrics=metrics,
+            record=record,
             max_concurrency=max_concurrency,
             settings=settings,
         )
@@ -112,6 +117,7 @@ class Codex:
         timeout: float | None = None,
         images: Sequence[Image] = (),
         label: str | None = "complete",
+        max_output_tokens: int | None = None,
     ) -> Reply[str]: ...
     @overload
     def complete(
@@ -125,6 +131,7 @@ class Codex:
         timeout: float | None = None,
         images: Sequence[Image] = (),
         label: str | None = "complete",
+        max_output_tokens: int | None = None,
     ) -> Reply[T]: ...
     @overload
     def complete(
@@ -138,6 +145,7 @@ class Codex:
         timeout: float | None = None,
         images: Sequence[Image] = (),
         label: str | None = "complete",
+        max_output_tokens: int | None = None,
     ) -> Reply[JSONValue]: ...
     def complete(self, prompt: str, **arguments: Any) -> Reply[Any]:
         """Ask once; see `AsyncCodex.complete`. Ctrl-C interrupts the turn and ends what the call started."""
@@ -188,6 +196,28 @@ class Codex:
         streamed = cast("AbstractAsyncContextManager[ReplyStream[Any]]", self._codex.stream(prompt, **arguments))
         with self._open_portal() as portal, portal.wrap_async_context_manager(streamed) as stream:
             yield SyncReplyStream(stream, portal)
+
+    def respond(self, items: Sequence[Mapping[str, Any]], **arguments: Any) -> Reply[Any]:
+        """One response of the model to a conversation that the caller keeps; see `AsyncCodex.respond`."""
+        return self._run(partial(self._codex.respond, items, **arguments))
+
+    @contextmanager
+    def stream_response(self, items: Sequence[Mapping[str, Any]], **arguments: Any) -> Generator[SyncReplyStream[Any]]:
+        """As `respond`, with its events; see `AsyncCodex.stream_response`."""
+        streamed = self._codex.stream_response(items, **arguments)
+        with self._open_portal() as portal, portal.wrap_async_context_manager(streamed) as stream:
+            yield SyncReplyStream(stream, portal)
+
+    @contextmanager
+    def conversation(self, **arguments: Any) -> Generator[SyncConversation]:
+        """Several turns that know of each other, with the caller's own tools; see `AsyncCodex.conversation`.
+
+        with codex.conversation(tools=[read_file]) as chat:
+            print(chat.send("What is in notes.txt?").text)
+        """
+        conversation = self._codex.conversation(**arguments)
+        with self._open_portal() as portal, portal.wrap_async_context_manager(conversation) as opened:
+            yield SyncConversation(opened, portal)
 
     def models(self) -> tuple[Model, ...]:
         """The models that the app-server lists; see `AsyncCodex.models`."""
@@ -260,6 +290,35 @@ class SyncReplyStream(Generic[T]):
     def reply(self) -> Reply[T]:
         """The reply, once the call is done. Raises what `Codex.complete` raises."""
         return _wait(self._portal, self._stream.reply)
+
+
+class SyncConversation:
+    """What `Codex.conversation` gives: see `Conversation`."""
+
+    def __init__(self, conversation: Conversation, portal: BlockingPortal) -> None:
+        self._conversation = conversation
+        self._portal = portal
+
+    @property
+    def history(self) -> tuple[Mapping[str, Any], ...]:
+        """What was said, oldest first, as items of OpenAI's Responses API."""
+        return self._conversation.history
+
+    def send(self, prompt: str, **arguments: Any) -> Reply[Any]:
+        """Say something, and get the final answer; see `Conversation.send`. Ctrl-C ends the turn and tools."""
+        return _wait(self._portal, partial(self._conversation.send, prompt, **arguments))
+
+    @contextmanager
+    def stream(self, prompt: str, **arguments: Any) -> Generator[SyncReplyStream[Any]]:
+        """As `send`, with its events; see `Conversation.stream`."""
+        with self._portal.wrap_async_context_manager(self._conversation.stream(prompt, **arguments)) as stream:
+            yield SyncReplyStream(stream, self._portal)
+
+    @contextmanager
+    def fork(self) -> Generator[SyncConversation]:
+        """Another conversation that has said the same so far; see `Conversation.fork`."""
+        with self._portal.wrap_async_context_manager(self._conversation.fork()) as opened:
+            yield SyncConversation(opened, self._portal)
 
 
 class SyncLogin:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 if TYPE_CHECKING:
     from codex_oauth.metrics.entry import MetricsEntry
 
-__all__ = ("LIMIT", "append", "read", "scan")
+__all__ = ("LIMIT", "append", "append_line", "held", "read", "scan")
 
 LIMIT = 2 * 1024 * 1024
 """How large the file may grow, in bytes, before it is set aside as `.1`."""
@@ -46,7 +46,23 @@ def append(path: str | os.PathLike[str], entry: MetricsEntry, *, limit: int = LI
         Whether the entry was written.
     """
     try:
-        line = entry.to_json().encode("ascii") + b"\n"
+        return append_line(path, entry.to_json().encode("ascii") + b"\n", limit=limit)
+    except ValueError:  # what the entry holds is no JSON
+        return False
+
+
+def append_line(path: str | os.PathLike[str], line: bytes, *, limit: int) -> bool:
+    """Add a line of any kind to a file in the same way.
+
+    Args:
+        path: The file. It must not be a link.
+        line: The line, with its end.
+        limit: How large the file may grow.
+
+    Returns:
+        Whether it was written whole.
+    """
+    try:
         file = Path(path)
         if _is_something_else(file):
             return False
@@ -54,6 +70,20 @@ def append(path: str | os.PathLike[str], entry: MetricsEntry, *, limit: int = LI
             return _append(file, line, limit, alone=alone)
     except (OSError, ValueError):  # a ValueError for a path that no file can have
         return False
+
+
+@contextlib.contextmanager
+def held(path: str | os.PathLike[str]) -> Generator[bool]:
+    """Hold the lock in a file of its own within the block, if nobody has it. It does not wait.
+
+    Returns:
+        Whether this is the one that holds it.
+
+    Raises:
+        OSError: The file cannot be made.
+    """
+    with _opened(Path(path)) as descriptor:
+        yield _try_lock(descriptor)  # closing the descriptor, or the process's end, gives the lock back
 
 
 def read(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:

@@ -44,10 +44,14 @@ class StructuredOutput:
         """
         request = replace(request, schema=self._output.wire_schema)
         first = await self._inner.run(request)
+        if first.finish != "stop":
+            return first  # not an answer yet, or not all of it
         try:
             return replace(first, value=self._output.parse(first.text))
         except OutputValidationError as error:
             request.observer(RepairStarted(error.errors))
             repair = repair_text(error)
-        second = await self._inner.run(replace(request, text=repair, images=(), thread=first.thread))
+        second = await self._inner.run(replace(request, text=repair, images=(), items=(), thread=first.thread))
+        if second.finish != "stop":
+            return replace(second, usage=first.usage + second.usage, repaired=True)
         return replace(second, value=self._output.parse(second.text), usage=first.usage + second.usage, repaired=True)

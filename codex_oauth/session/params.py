@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from codex_oauth.protocol import ThreadStartParams, TurnStartParams, UserInput
+    from codex_oauth.protocol import DynamicToolSpec, ThreadStartParams, TurnStartParams, UserInput
 
 __all__ = ("FELL_BACK", "PROVIDER", "thread_start", "turn_start")
 
@@ -20,7 +20,15 @@ FELL_BACK = "Falling back from WebSockets"
 """How codex's warning begins (0.159 to 0.169) when it sends a thread's requests as POSTs from then on."""
 
 
-def thread_start(*, cwd: str, instructions: str | None, model: str | None, effort: str | None) -> ThreadStartParams:
+def thread_start(
+    *,
+    cwd: str,
+    instructions: str | None,
+    model: str | None,
+    effort: str | None,
+    tools: Sequence[DynamicToolSpec] = (),
+    raw: bool = False,
+) -> ThreadStartParams:
     """What `thread/start` is sent with.
 
     Args:
@@ -28,6 +36,8 @@ def thread_start(*, cwd: str, instructions: str | None, model: str | None, effor
         instructions: What the model is told before the input; None for nothing at all.
         model: The model's id; None for the server's default.
         effort: The reasoning effort; None for the model's own default.
+        tools: The caller's tools.
+        raw: Whether the service's own items are wanted, beside codex's.
     """
     params: ThreadStartParams = {
         # Empty, not absent: absent means codex's own prompt of 21,769 characters, empty means no message at all.
@@ -50,24 +60,28 @@ def thread_start(*, cwd: str, instructions: str | None, model: str | None, effor
         # `turn/start` names it too, and decides. Here it makes the thread's prewarmed request equal to the turn's,
         # which then sends only what is new.
         params["config"] = {"model_reasoning_effort": effort}
+    if tools:
+        params["dynamicTools"] = list(tools)
+    if raw:
+        params["experimentalRawEvents"] = True
     return params
 
 
 def turn_start(
-    *, thread: str, text: str, images: Sequence[str] = (), effort: str | None, schema: Mapping[str, Any] | None
+    *, thread: str, text: str | None, images: Sequence[str] = (), effort: str | None, schema: Mapping[str, Any] | None
 ) -> TurnStartParams:
     """What `turn/start` is sent with.
 
     Args:
         thread: The thread's id.
-        text: The input.
+        text: The input; None where the thread holds all of it.
         images: Data URLs.
         effort: The reasoning effort; None for the model's own default.
         schema: A strict JSON Schema for the reply; None for text.
     """
-    said: UserInput = {"type": "text", "text": text}
+    said: list[UserInput] = [] if text is None else [{"type": "text", "text": text}]
     shown: list[UserInput] = [{"type": "image", "url": url} for url in images]
-    params: TurnStartParams = {"threadId": thread, "input": [said, *shown]}
+    params: TurnStartParams = {"threadId": thread, "input": said + shown}
     if effort is not None:
         params["effort"] = effort
     if schema is not None:

@@ -13,15 +13,19 @@ from codex_oauth.redaction import cleaned
 from codex_oauth.session.failures import RateLimits, error_info, turn_failure
 from codex_oauth.session.params import turn_start
 from codex_oauth.session.request import TurnRequest, TurnResult
-from codex_oauth.types import Account, Usage, as_object
+from codex_oauth.types import Account, ModelResponse, ToolCall, Usage, as_object
 
 if TYPE_CHECKING:
     from codex_oauth.protocol import TokenUsageBreakdown, TurnStartParams
-    from codex_oauth.session.request import Thread
+    from codex_oauth.session.request import Finish, Thread
+    from codex_oauth.session.responses import ResponseLog
 
 __all__ = ("Conversation", "TurnProgress", "turn_id", "turn_params")
 
 _HARMLESS_ITEMS: Final = frozenset({"userMessage", "agentMessage", "reasoning"})
+
+_CHARACTERS: Final = 4
+# Of a token of English text, for a limit of the output: codex has none of its own, and counts when all is over.
 
 
 class Conversation(Protocol):
@@ -56,6 +60,8 @@ class TurnProgress:
     Attributes:
         id: The app-server's id, once it is known.
         done: Whether it has ended.
+        stop: Why it is to be ended now; None while it may go on.
+        log: Its responses; None where nobody wants them.
     """
 
     def __init__(self, session: Conversation, thread: Thread, request: TurnRequest) -> None:
@@ -69,9 +75,18 @@ class TurnProgress:
         self._answer: str | None = None
         self._before = self._spent = thread.spent
         self._model = thread.model
-        self._said = (request.text, request.instructions or "")
         self._heard = False
         self._text_seen = False
+        self.stop: Finish | None = None
+        self.log: ResponseLog | None = None
+        self._calls: tuple[ToolCall, ...] = ()
+        self._partial: dict[str, str] = {}
+        self._pieces = 0
+        self._settled = Usage()
+        if request.raw:
+            from codex_oauth.session.responses import ResponseLog
+
+            self.log = ResponseLog(thread, request, self._responded)
 
     def see(self, method: str, params: Mapping[str, Any], at: float) -> None:
         """Take in the next notification of the thread, which came at that moment of `time.perf_counter()`."""
@@ -81,15 +96,24 @@ class TurnProgress:
         about = turn_id(params)
         if about is not None and about != self.id:
             return
+        if self.stop is not None:
+            # What still comes is of no use: codex answers open calls by itself, and says that it was interrupted.
+            if method == "turn/completed":
+                self._complete(params["turn"], at)
+            return
         if about is not None and not self._heard:
             self._heard = True
             self._tell(events.PhaseReached("first_event", at))
+        if method.startswith("rawResponse"):
+            self._see_raw(method, params)
+            return
         match method:
             case "item/agentMessage/delta":
                 if not self._text_seen:
                     self._text_seen = True
                     self._tell(events.PhaseReached("first_text", at))
-                self._tell(events.TextDelta(params["itemId"], params["delta"]))
+                if piece := self._within(params["itemId"], params["delta"]):
+                    self._tell(events.TextDelta(params["itemId"], piece))
             case "item/reasoning/textDelta" | "item/reasoning/summaryTextDelta":
                 self._tell(events.ReasoningDelta(params["itemId"], params["delta"]))
             case "item/started":
@@ -99,17 +123,20 @@ class TurnProgress:
             case "thread/tokenUsage/updated":
                 self._spent = _usage(params["tokenUsage"]["total"])
                 self._tell(events.UsageUpdated(_minus(self._spent, self.thread.spent)))
+                self._end_unfinished(params)
             case "model/rerouted":
                 self._model = params["toModel"]
                 self._tell(events.ModelRerouted(params["fromModel"], params["toModel"], params.get("reason")))
             case "error":
                 if params["willRetry"]:
                     name, status = error_info(params["error"].get("codexErrorInfo"))
-                    self._tell(events.ServerRetrying(cleaned(params["error"]["message"], self._said), name, status))
+                    self._tell(
+                        events.ServerRetrying(cleaned(params["error"]["message"], self.request.said()), name, status)
+                    )
                 else:
                     self._error = params["error"]
             case "warning":
-                self._tell(events.WarningReceived(cleaned(params["message"], self._said)))
+                self._tell(events.WarningReceived(cleaned(params["message"], self.request.said())))
             case "turn/started":
                 self._tell(events.TurnStarted(params["turn"]["id"]))
             case "turn/completed":
@@ -129,25 +156,100 @@ class TurnProgress:
         Raises:
             TurnError: Nothing good.
         """
+        if self.stop is not None:
+            return self._stopped()
         if self._status == "interrupted":
             raise TurnInterruptedError("the turn was interrupted before it answered")
         if self._status != "completed":
             limits = self.session.limits
             limits = replace(limits, plan=limits.plan or self.session.account.plan)
-            raise turn_failure(self._error, limits, self._model, said=self._said, sign_in=self.session.sign_in)
+            raise turn_failure(self._error, limits, self._model, said=self.request.said(), sign_in=self.session.sign_in)
         if not self._answer:
             raise EmptyReplyError("the turn completed without a final message")
+        return self._result(self._answer, "stop")
+
+    def _stopped(self) -> TurnResult:
+        text = self._answer or ""
+        if self.stop == "length":
+            text = next(reversed(self._partial.values()), "")
+        return self._result(text, self.stop or "stop")
+
+    def _result(self, text: str, finish: Finish) -> TurnResult:
         return TurnResult(
-            text=self._answer,
+            text=text,
             usage=_minus(self._spent, self._before),
             model=self._model,
             turn_id=self.id or "",
             account=self.session.account,
             thread=self.thread,
+            finish=finish,
+            calls=self._calls,
+            items=() if self.log is None else tuple(self.log.items),
+            response_id=None if self.log is None else self.log.response_id,
         )
+
+    def _within(self, item_id: str, piece: str) -> str:
+        """A piece of text, or what of it is within the limit."""
+        most = self.request.most_output
+        if most is None:
+            return piece
+        # A piece is a token as a rule; where several come in one, its length tells.
+        self._pieces += 1
+        room = most * _CHARACTERS - sum(map(len, self._partial.values()))
+        if self._pieces > most or len(piece) > room:
+            self.stop = "length"
+            # The app-server's own count never comes for a turn that is broken off.
+            self._spent += Usage(output=min(self._pieces, most))
+            piece = piece[: max(0, room)] if self._pieces <= most else ""
+        self._partial[item_id] = self._partial.get(item_id, "") + piece
+        return piece
+
+    def _see_raw(self, method: str, params: Mapping[str, Any]) -> None:
+        if self.log is None:
+            return
+        if method == "rawResponseItem/completed":
+            known = self.log.raw_item(params["item"])
+            if known is not None and known.get("type") == "function_call":
+                from codex_oauth.session.responses import calls_of
+
+                self._tell(events.ToolCallReceived(calls_of((known,))[0]))
+        elif method == "rawResponse/completed":
+            used = params.get("usage")
+            self._end_response(Usage() if used is None else _usage(used), params["responseId"])
+
+    def _end_unfinished(self, params: Mapping[str, Any]) -> None:
+        # A binary that does not tell the end of a response tells what it cost.
+        if self.log is not None and self.log.unfinished:
+            self._end_response(_usage(params["tokenUsage"]["last"]), None)
+
+    def _end_response(self, usage: Usage, response_id: str | None) -> None:
+        if self.log is not None:
+            self.log.end(
+                usage, model=self._model, turn_id=self.id or "", account=self.session.account, response_id=response_id
+            )
+
+    def _responded(self, response: ModelResponse) -> None:
+        self._tell(events.ResponseCompleted(response))
+        if self.request.tools and self.request.on_call is None:
+            from codex_oauth.session.responses import calls_of
+
+            known = {tool["name"] for tool in self.request.tools}
+            # A tool that nobody has given is codex's to refuse; the model then goes on.
+            self._calls = tuple(call for call in calls_of(response.output) if call.name in known)
+            if self._calls:
+                self.stop = "tool_calls"
+                if response.usage != Usage():
+                    # The app-server's own count comes only when the calls are answered.
+                    self._spent = self.thread.spent + self._settled + response.usage
+                    self._tell(events.UsageUpdated(_minus(self._spent, self.thread.spent)))
+        self._settled += response.usage
 
     def _item(self, item: Mapping[str, Any], *, completed: bool) -> None:
         kind, item_id = item["type"], item["id"]
+        if kind == "dynamicToolCall" and self.request.tools:
+            if completed and self.log is not None:
+                self.log.codex_item(item)
+            return
         if kind not in _HARMLESS_ITEMS:
             raise ForbiddenItemError(
                 f"the turn began a {cleaned(kind)}, which is not an answer; it was stopped", item_type=cleaned(kind)
@@ -156,7 +258,10 @@ class TurnProgress:
             return
         if not completed:
             self._tell(events.ItemStarted(item_id, kind, item.get("phase")))
-        elif kind == "agentMessage":
+            return
+        if self.log is not None:
+            self.log.codex_item(item)
+        if kind == "agentMessage":
             phase = item.get("phase")
             # Commentary may come before the answer, and with an older model every message is the answer (phase null).
             if phase in (None, "final_answer"):

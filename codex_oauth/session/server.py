@@ -79,7 +79,12 @@ def initialize_params() -> InitializeParams:
 def thread_params(server: Server, request: TurnRequest) -> ThreadStartParams:
     """What `thread/start` is sent with for a turn."""
     params = thread_start(
-        cwd=str(server.command.cwd), instructions=request.instructions, model=request.model, effort=request.effort
+        cwd=str(server.command.cwd),
+        instructions=request.instructions,
+        model=request.model,
+        effort=request.effort,
+        tools=request.tools,
+        raw=request.raw,
     )
     params["modelProvider"] = server.provider
     return params

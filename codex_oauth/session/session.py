@@ -24,6 +24,7 @@ from codex_oauth.protocol import (
     INITIALIZE,
     INITIALIZED,
     THREAD_UNSUBSCRIBE,
+    TOOL_CALL,
 )
 from codex_oauth.session.failures import RateLimits, account_failure, refresh_refusal, refused_sign_in
 from codex_oauth.session.gate import read_account, require_wallet
@@ -37,6 +38,7 @@ from codex_oauth.session.server import Server, initialize_params, thread_params
 from codex_oauth.session.spares import Spares, send_thread_start
 from codex_oauth.session.storm import state_of
 from codex_oauth.session.storm_end import end_storm
+from codex_oauth.session.tool_calls import ToolCalls
 from codex_oauth.session.turn import run_turn
 from codex_oauth.session.watch import Watch
 from codex_oauth.transport import StdioTransport
@@ -51,8 +53,7 @@ STOP_PATIENCE: Final = 0.3
 """Seconds to wait for an app-server to end. It takes 20 to 40 ms, unless a token refresh is in flight or it hangs; a
 watchdog then gives it the time that it may need, and the caller goes on."""
 
-_ANSWER_PATIENCE: Final = 0.02
-# Seconds in which a line that is to be written is written.
+_ANSWER_PATIENCE: Final = 0.02  # Seconds in which a line that is to be written is written.
 
 
 class Session:
@@ -80,6 +81,7 @@ class Session:
         self._retired = False
         self._fault: CodexOAuthError | None = None
         self._began_with = state_of(server.auth_file)
+        self.tool_calls = ToolCalls()
         self.router = Router()
         self.dispatcher = Dispatcher(
             StdioTransport(child), on_notification=self._notified, on_request=self._asked, on_end=self._connection_ended
@@ -287,7 +289,7 @@ class Session:
         self.dispatcher.post(THREAD_UNSUBSCRIBE, {"threadId": thread_id})
 
     async def read_limits(self) -> Limits:
-        """What the plan has left; raises what `limits.read_limits` raises."""
+        """What the plan has left."""
         return await read_limits(self.dispatcher, self.account)
 
     async def models(self) -> tuple[Model, ...]:
@@ -335,6 +337,8 @@ class Session:
                 self._fault = error
                 self._tasks.start_soon(self._stop_soon)
                 raise RpcError("there is no other token") from error
+        if method == TOOL_CALL.name:
+            return await self.tool_calls.answer(params)
         return await decline(method, params)
 
     async def _give_up(self, fault: CodexOAuthError | None) -> None:

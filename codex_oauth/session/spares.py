@@ -11,6 +11,7 @@ so a spare is given one, and its turn begins at once.
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections import OrderedDict, deque
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ("LIFETIME", "MOST", "MOST_SETS", "Spares", "send_thread_start")
 
 Start: TypeAlias = "PendingResponse[ThreadStartResponse]"
-_Key: TypeAlias = "tuple[str | None, str | None, str | None]"
+_Key: TypeAlias = "tuple[str | None, str | None, str | None, str, bool]"
 
 MOST: Final = 4
 """Spares of one set of parameters, where that many calls run at once."""
@@ -235,7 +236,8 @@ def send_thread_start(
 
 
 def _key(request: TurnRequest) -> _Key:
-    return request.instructions, request.model, request.effort
+    tools = json.dumps(request.tools) if request.tools else ""
+    return request.instructions, request.model, request.effort, tools, request.raw
 
 
 def _thread_id(answer: Mapping[str, Any]) -> str | None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from codex_oauth.errors import CodexOAuthError, RpcError
-from codex_oauth.protocol import TURN_INTERRUPT, TURN_START
+from codex_oauth.errors import CodexOAuthError, InvalidRequestError, RpcError
+from codex_oauth.protocol import THREAD_INJECT_ITEMS, TURN_INTERRUPT, TURN_START
 from codex_oauth.session.progress import TurnProgress, turn_id, turn_params
 from codex_oauth.session.request import TurnRequest, TurnResult
 from codex_oauth.session.router import Route
 
 if TYPE_CHECKING:
+    from codex_oauth.jsonrpc import PendingResponse
     from codex_oauth.session.request import Thread
     from codex_oauth.session.session import Session
 
@@ -32,14 +33,21 @@ async def run_turn(session: Session, thread: Thread, request: TurnRequest) -> Tu
         ServerCrashedError: The app-server went away.
         ProtocolError: It said something that the protocol does not allow.
     """
-    with session.router.open(thread.id) as route:
+    with session.router.open(thread.id) as route, session.tool_calls.answered(thread, request):
         turn = TurnProgress(session, thread, request)
+        # Both at once: they are taken in the order in which they are sent.
+        added = _add_items(session, thread, request)
         started = session.dispatcher.send(TURN_START, turn_params(thread, request))
         try:
             turn.id = (await started.result())["turn"]["id"]
+            if added is not None:
+                await _confirm(added)
             while not turn.done:
                 told = await route.next()
                 turn.see(told.method, told.params, told.at)
+                if turn.stop is not None and not turn.done:
+                    await _interrupt(session, turn, route)
+                    break
         except RpcError:
             raise  # refused: there is no turn
         except BaseException:
@@ -49,6 +57,20 @@ async def run_turn(session: Session, thread: Thread, request: TurnRequest) -> Tu
                     await _interrupt(session, turn, route)
             raise
         return turn.result()
+
+
+def _add_items(session: Session, thread: Thread, request: TurnRequest) -> PendingResponse[Any] | None:
+    if not request.items:
+        return None
+    return session.dispatcher.send(THREAD_INJECT_ITEMS, {"threadId": thread.id, "items": list(request.items)})
+
+
+async def _confirm(added: PendingResponse[Any]) -> None:
+    try:
+        await added.result()
+    except RpcError as error:
+        # Not an RpcError here: the turn is there, without what was said before, and has to be interrupted.
+        raise InvalidRequestError(f"codex does not take what was said before: {error.message}") from error
 
 
 async def _interrupt(session: Session, turn: TurnProgress, route: Route) -> None:
@@ -61,6 +83,7 @@ async def _interrupt(session: Session, turn: TurnProgress, route: Route) -> None
             while True:
                 told = await route.next()
                 if turn.ended_by(told.method, told.params):
+                    turn.see(told.method, told.params, told.at)
                     break
         except CodexOAuthError:
             pass  # the connection ended, and the turn with it

@@ -282,6 +282,7 @@ def filled(kind: type[CodexOAuthError]) -> CodexOAuthError:
         "resets_at": 1_800_000_000,
         "rpc_code": -32001,
         "sources": ("AGENTS.md",),
+        "steps": 3,
         "stderr_tail": "words",
         "window": 300,
     }

@@ -1,0 +1,156 @@
+"""Input items and tools as callers give them, checked before anything is sent.
+
+codex drops what it does not know without a word (an unknown type, role `system`, an output without its call), and
+answers a malformed item with an error that names no field.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from codex_oauth.errors import ConfigurationError
+from codex_oauth.images import data_url
+from codex_oauth.types import as_object
+
+if TYPE_CHECKING:
+    from codex_oauth.protocol import DynamicToolSpec
+
+__all__ = ("MAX_INPUT", "checked_items", "checked_tools", "split_last")
+
+MAX_INPUT: Final = 1_048_576
+"""Characters of one input: codex refuses more (-32602 input_too_large), after everything has been started."""
+
+_TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]+\Z")
+_CALLS: Final = {"function_call": "arguments", "custom_tool_call": "input"}
+_PARTS: Final = {
+    "user": ("input_text", "input_image"),
+    "developer": ("input_text",),
+    "assistant": ("output_text",),
+}
+
+
+def checked_items(items: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """The items, as they are sent.
+
+    Raises:
+        ConfigurationError: One is none that codex takes; the message names its place.
+    """
+    if isinstance(items, str | bytes | Mapping) or not items:
+        raise ConfigurationError("the input must be a list of items, and not empty")
+    found = tuple(_item(item, f"items[{number}]") for number, item in enumerate(items))
+    calls = [item["call_id"] for item in found if item["type"] in _CALLS]
+    outputs = [item["call_id"] for item in found if item["type"].endswith("_call_output")]
+    for call_id in (*calls, *outputs):
+        if calls.count(call_id) != 1 or outputs.count(call_id) != 1:
+            raise ConfigurationError(
+                f"call {call_id!r} needs one call and one output: it has {calls.count(call_id)} and "
+                f"{outputs.count(call_id)}"
+            )
+    return found
+
+
+def _item(item: object, where: str) -> dict[str, Any]:
+    one = as_object(item)
+    if one is None:
+        raise ConfigurationError(f"{where}: not an object")
+    kind = one.get("type")
+    match kind:
+        case "message":
+            role = one.get("role")
+            if role not in _PARTS:
+                known = ", ".join(_PARTS)
+                raise ConfigurationError(f"{where}: role must be one of {known}; a system message is a developer one")
+            content = _parts(one.get("content"), where, _PARTS[role])
+            if not content:
+                raise ConfigurationError(f"{where}: the message is empty")
+            checked = {"type": kind, "role": role, "content": content}
+            return {**checked, "phase": one["phase"]} if one.get("phase") in ("commentary", "final_answer") else checked
+        case "function_call" | "custom_tool_call":
+            texts = ("call_id", "name", _CALLS[kind])
+            return {"type": kind, **{name: _text(one, name, where) for name in texts}}
+        case "function_call_output" | "custom_tool_call_output":
+            output = one.get("output")
+            if not isinstance(output, str):
+                output = _parts(output, where, _PARTS["user"])
+            return {"type": kind, "call_id": _text(one, "call_id", where), "output": output}
+        case "reasoning":
+            summary = one.get("summary")
+            if not isinstance(summary, list):
+                raise ConfigurationError(f"{where}: summary must be a list")
+            return {
+                "type": kind,
+                "summary": cast("list[Any]", summary),
+                "encrypted_content": one.get("encrypted_content"),
+                "content": None,
+            }
+        case _:
+            raise ConfigurationError(
+                f"{where}: type must be message, function_call, function_call_output, custom_tool_call, "
+                "custom_tool_call_output or reasoning"
+            )
+
+
+def _text(item: Mapping[str, Any], name: str, where: str) -> str:
+    value = item.get(name)
+    if not isinstance(value, str) or (not value and name in ("call_id", "name")):
+        raise ConfigurationError(f"{where}: {name} must be text")
+    return value
+
+
+def _parts(content: object, where: str, kinds: Sequence[str]) -> list[dict[str, Any]]:
+    if not isinstance(content, list):
+        raise ConfigurationError(f"{where}: content must be a list of parts")
+    found: list[dict[str, Any]] = []
+    for number, part in enumerate(cast("list[object]", content)):
+        one = as_object(part) or {}
+        kind = one.get("type")
+        if kind not in kinds:
+            raise ConfigurationError(f"{where}: part {number} must be of type {' or '.join(kinds)}")
+        if kind == "input_image":
+            url = one.get("image_url")
+            if not isinstance(url, str) or not url.startswith("data:"):
+                raise ConfigurationError(f"{where}: part {number}: image_url must be a data URL; codex takes no others")
+            found.append({"type": kind, "image_url": data_url(url)})
+        else:
+            found.append({"type": kind, "text": _text(one, "text", f"{where}: part {number}")})
+    return found
+
+
+def split_last(items: tuple[dict[str, Any], ...]) -> tuple[tuple[dict[str, Any], ...], str | None, tuple[str, ...]]:
+    """What was said before, and the last message as a turn's own input: text and images.
+
+    The text is None where the last item cannot be one as it is: it is not a user's, has several texts, or an image
+    before its text. All of it is history then.
+    """
+    last = items[-1]
+    if last["type"] == "message" and last["role"] == "user":
+        first, *rest = last["content"]
+        if first["type"] == "input_text" and first["text"] and all(part["type"] == "input_image" for part in rest):
+            return items[:-1], first["text"], tuple(part["image_url"] for part in rest)
+    return items, None, ()
+
+
+def checked_tools(tools: Sequence[Mapping[str, Any]]) -> tuple[DynamicToolSpec, ...]:
+    """The tools, as they are sent.
+
+    Raises:
+        ConfigurationError: One has a name, a description or a schema that codex does not take.
+    """
+    found: list[DynamicToolSpec] = []
+    names: set[str] = set()
+    for number, tool in enumerate(tools):
+        name, where = tool.get("name"), f"tools[{number}]"
+        if not isinstance(name, str) or not _TOOL_NAME.match(name):
+            raise ConfigurationError(f"{where}: name must be of letters, digits, _ and -")
+        if name in names:
+            raise ConfigurationError(f"{where}: there is another tool {name!r}")
+        names.add(name)
+        description, schema = tool.get("description", ""), tool.get("inputSchema", {"type": "object", "properties": {}})
+        if not isinstance(description, str):
+            raise ConfigurationError(f"{where}: description must be text")
+        if not isinstance(schema, Mapping):
+            raise ConfigurationError(f"{where}: inputSchema must be a JSON Schema, an object")
+        found.append({"type": "function", "name": name, "description": description, "inputSchema": schema})
+    return tuple(found)

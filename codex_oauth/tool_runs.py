@@ -1,0 +1,156 @@
+"""The tools of one turn while they run: all calls of a response at once, each answered by its own id."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+
+from codex_oauth.errors import ConfigurationError
+from codex_oauth.events import Event, ResponseCompleted, ToolFinished, ToolStarted
+from codex_oauth.images import data_url
+from codex_oauth.session.responses import calls_of
+from codex_oauth.tools import Tool, ToolArgumentsError, ToolOutput
+from codex_oauth.types import ToolCall
+
+if TYPE_CHECKING:
+    from codex_oauth.events import Observer
+
+__all__ = ("ToolRuns",)
+
+_LONGEST: Final = 1_048_576
+"""Characters of one result, as many as codex takes as an input."""
+
+
+class ToolRuns:
+    """Runs what the model calls, and keeps the results until codex asks for them.
+
+    codex 0.163 asks for one result after the other, in any order; the handlers of a response run at once all the same.
+
+    Args:
+        tools: What may be called.
+        tasks: Where the handlers run: they end with it.
+        tell: Told when one begins and ends.
+        timeout: Seconds for each.
+        max_steps: Responses with calls that there may be.
+    """
+
+    def __init__(
+        self,
+        tools: Mapping[str, Tool],
+        tasks: anyio.abc.TaskGroup,
+        tell: Observer,
+        *,
+        timeout: float,
+        max_steps: int,
+    ) -> None:
+        self.exceeded = False
+        self._tools = tools
+        self._tasks = tasks
+        self._tell = tell
+        self._timeout = timeout
+        self._max_steps = max_steps
+        self._steps = 0
+        self._stopped = False
+        self._done: dict[str, anyio.Event] = {}
+        self._results: dict[str, Mapping[str, Any]] = {}
+
+    def observe(self, event: Event) -> None:
+        """Begin what a response calls, once it is complete: one that is cut off comes again, with other calls."""
+        if isinstance(event, ResponseCompleted):
+            calls = [call for call in calls_of(event.response.output) if call.name in self._tools]
+            if not calls:
+                return
+            self._steps += 1
+            if self._steps > self._max_steps:
+                self.exceeded = True
+                self.stop()
+                self._tasks.cancel_scope.cancel()
+                return
+            for call in calls:
+                self._begin(call)
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self._stopped = True
+
+    async def answer(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The result of a call that codex asks for."""
+        arguments: Any = params.get("arguments")
+        text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+        call = ToolCall(call_id=str(params.get("callId")), name=str(params.get("tool")), arguments=text)
+        self._begin(call)  # a response may still go on while its first call is asked for
+        await self._done[call.call_id].wait()
+        return self._results[call.call_id]
+
+    def _begin(self, call: ToolCall) -> None:
+        if call.call_id not in self._done:
+            self._done[call.call_id] = anyio.Event()
+            if self._stopped:
+                return
+            self._tasks.start_soon(self._run, call)
+
+    async def _run(self, call: ToolCall) -> None:
+        began = time.perf_counter()
+        self._tell(ToolStarted(call.call_id, call.name))
+        output = ToolOutput(f"there is no tool {call.name}")
+        ok = False
+        tool = self._tools.get(call.name)
+        if tool is not None:
+            with anyio.move_on_after(self._timeout) as scope:
+                output, ok = await _result(tool, call.arguments)
+            if scope.cancelled_caught:
+                output, ok = ToolOutput(f"the tool did not answer within {self._timeout:g} s"), False
+        self._results[call.call_id] = _answer(output, ok)
+        self._tell(ToolFinished(call.call_id, call.name, ok, time.perf_counter() - began))
+        self._done[call.call_id].set()
+
+
+async def _result(tool: Tool, arguments: str) -> tuple[ToolOutput, bool]:
+    try:
+        args, kwargs = tool.read(arguments)
+    except ToolArgumentsError as error:
+        return ToolOutput(f"the arguments do not fit: {error}"), False
+    try:
+        return _output(await _called(tool.handler, *args, **kwargs)), True
+    except Exception as error:  # noqa: BLE001 - whatever it is, the model is told, and may do something else
+        return ToolOutput(f"the tool failed: {type(error).__name__}: {error}"), False
+
+
+async def _called(handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    call = partial(handler, *args, **kwargs)
+    if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004
+        return await call()
+    # Abandoned where the turn is cancelled: nothing can stop a thread, and nobody waits for it.
+    value = await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
+    return await value if inspect.isawaitable(value) else value
+
+
+def _output(value: object) -> ToolOutput:
+    if isinstance(value, ToolOutput):
+        return value
+    if isinstance(value, str):
+        return ToolOutput(value)
+    from pydantic_core import to_json
+
+    return ToolOutput(to_json(value).decode())
+
+
+def _answer(output: ToolOutput, ok: bool) -> Mapping[str, Any]:
+    text = output.text
+    if len(text) > _LONGEST:
+        text = text[:_LONGEST] + "\n[cut]"
+    parts: list[dict[str, Any]] = [{"type": "inputText", "text": text}]
+    try:
+        parts += [{"type": "inputImage", "imageUrl": data_url(image)} for image in output.images]
+    except ConfigurationError as error:
+        parts.append({"type": "inputText", "text": f"an image could not be read: {error}"})
+        ok = False
+    return {"success": ok, "contentItems": parts}
