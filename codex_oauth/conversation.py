@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, cast
 
 import anyio
@@ -153,10 +153,7 @@ class Conversation(AsyncContextManagerMixin):
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self, None]:
-        if self._open:
-            raise RuntimeError("this conversation is in use as a context manager already")
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._host.opened())
+        async with self._host.opened():
             self._open = True
             try:
                 yield self

@@ -29,6 +29,20 @@ _LONGEST: Final = 1_048_576
 """Characters of one result, as many as codex takes as an input."""
 
 
+_PATIENCE: Final = 5.0
+"""Seconds that a call waits for the end of its response: codex may ask for it while the response streams, or before the
+end has been taken in here."""
+
+
+class _Run:
+    """One call."""
+
+    def __init__(self) -> None:
+        self.begun = anyio.Event()
+        self.done = anyio.Event()
+        self.result: Mapping[str, Any] = {}
+
+
 class ToolRuns:
     """Runs what the model calls, and keeps the results until codex asks for them.
 
@@ -59,8 +73,7 @@ class ToolRuns:
         self._max_steps = max_steps
         self._steps = 0
         self._stopped = False
-        self._done: dict[str, anyio.Event] = {}
-        self._results: dict[str, Mapping[str, Any]] = {}
+        self._runs: dict[str, _Run] = {}
 
     def observe(self, event: Event) -> None:
         """Begin what a response calls, once it is complete: one that is cut off comes again, with other calls."""
@@ -86,18 +99,23 @@ class ToolRuns:
         arguments: Any = params.get("arguments")
         text = arguments if isinstance(arguments, str) else json.dumps(arguments)
         call = ToolCall(call_id=str(params.get("callId")), name=str(params.get("tool")), arguments=text)
-        self._begin(call)  # a response may still go on while its first call is asked for
-        await self._done[call.call_id].wait()
-        return self._results[call.call_id]
+        run = self._run_of(call)
+        with anyio.move_on_after(_PATIENCE):
+            await run.begun.wait()
+        self._begin(call)
+        await run.done.wait()
+        return run.result
+
+    def _run_of(self, call: ToolCall) -> _Run:
+        return self._runs.setdefault(call.call_id, _Run())
 
     def _begin(self, call: ToolCall) -> None:
-        if call.call_id not in self._done:
-            self._done[call.call_id] = anyio.Event()
-            if self._stopped:
-                return
-            self._tasks.start_soon(self._run, call)
+        run = self._run_of(call)
+        if not run.begun.is_set() and not self._stopped:
+            run.begun.set()
+            self._tasks.start_soon(self._execute, call, run)
 
-    async def _run(self, call: ToolCall) -> None:
+    async def _execute(self, call: ToolCall, run: _Run) -> None:
         began = time.perf_counter()
         self._tell(ToolStarted(call.call_id, call.name))
         output = ToolOutput(f"there is no tool {call.name}")
@@ -108,9 +126,9 @@ class ToolRuns:
                 output, ok = await _result(tool, call.arguments)
             if scope.cancelled_caught:
                 output, ok = ToolOutput(f"the tool did not answer within {self._timeout:g} s"), False
-        self._results[call.call_id] = _answer(output, ok)
+        run.result = _answer(output, ok)
         self._tell(ToolFinished(call.call_id, call.name, ok, time.perf_counter() - began))
-        self._done[call.call_id].set()
+        run.done.set()
 
 
 async def _result(tool: Tool, arguments: str) -> tuple[ToolOutput, bool]:
