@@ -34,6 +34,10 @@ _PATIENCE: Final = 5.0
 end has been taken in here."""
 
 
+_THREADS: Final = 64
+"""Functions of one turn that run at once where they are not async."""
+
+
 class _Run:
     """One call."""
 
@@ -74,6 +78,8 @@ class ToolRuns:
         self._steps = 0
         self._stopped = False
         self._runs: dict[str, _Run] = {}
+        # Of this turn's own: a function that never returns keeps its thread.
+        self._threads = anyio.CapacityLimiter(_THREADS)
 
     def observe(self, event: Event) -> None:
         """Begin what a response calls, once it is complete: one that is cut off comes again, with other calls."""
@@ -123,7 +129,7 @@ class ToolRuns:
         tool = self._tools.get(call.name)
         if tool is not None:
             with anyio.move_on_after(self._timeout) as scope:
-                output, ok = await _result(tool, call.arguments)
+                output, ok = await _result(tool, call.arguments, self._threads)
             if scope.cancelled_caught:
                 output, ok = ToolOutput(f"the tool did not answer within {self._timeout:g} s"), False
         run.result = _answer(output, ok)
@@ -131,23 +137,22 @@ class ToolRuns:
         run.done.set()
 
 
-async def _result(tool: Tool, arguments: str) -> tuple[ToolOutput, bool]:
+async def _result(tool: Tool, arguments: str, threads: anyio.CapacityLimiter) -> tuple[ToolOutput, bool]:
     try:
         args, kwargs = tool.read(arguments)
     except ToolArgumentsError as error:
         return ToolOutput(f"the arguments do not fit: {error}"), False
     try:
-        return _output(await _called(tool.handler, *args, **kwargs)), True
+        return _output(await _called(partial(tool.handler, *args, **kwargs), tool.handler, threads)), True
     except Exception as error:  # noqa: BLE001 - whatever it is, the model is told, and may do something else
         return ToolOutput(f"the tool failed: {type(error).__name__}: {error}"), False
 
 
-async def _called(handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    call = partial(handler, *args, **kwargs)
+async def _called(call: Callable[[], Any], handler: Callable[..., Any], threads: anyio.CapacityLimiter) -> Any:
     if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004
         return await call()
     # Abandoned where the turn is cancelled: nothing can stop a thread, and nobody waits for it.
-    value = await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
+    value = await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=threads)
     return await value if inspect.isawaitable(value) else value
 
 

@@ -16,12 +16,13 @@ __all__ = ("Where", "call_options", "home_options", "open_codex")
 
 
 class Where(NamedTuple):
-    """Which home, and which codex, as the command line named them."""
+    """Which home, which codex, and what is recorded, as the command line named them."""
 
     home: Path | None = None
     codex_home: Path | None = None
     profile: str | None = None
     codex_bin: Path | None = None
+    record: str | None = None
 
 
 def home_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -29,7 +30,7 @@ def home_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def collected(*args: Any, **options: Any) -> None:
-        where = Where(**{name: options.pop(name) for name in Where._fields})
+        where = Where(**{name: options.pop(name, None) for name in Where._fields})
         if sum(one is not None for one in (where.home, where.codex_home, where.profile)) > 1:
             raise click.UsageError("give one of --home, --codex-home and --profile: each names the home of the call")
         command(*args, where=where, **options)
@@ -60,6 +61,12 @@ def call_options(command: Callable[..., None]) -> Callable[..., None]:
     """How a call is made."""
     for option in (
         click.option(
+            "--record",
+            metavar="FILE|on|off",
+            help="Keep what the model is sent and what it answers, a record for each response; on is the usual file."
+            "  [env: CODEX_OAUTH_RECORD]",
+        ),
+        click.option(
             "--timeout",
             type=click.FloatRange(0, 86_400, min_open=True),
             help="Seconds for a call, everything together.",
@@ -82,4 +89,10 @@ def open_codex(where: Where) -> AsyncCodex:
         say(f"codex-oauth: {message}")
 
     warnings.showwarning = show
-    return AsyncCodex(home=where.home, codex_home=where.codex_home, profile=where.profile, codex_bin=where.codex_bin)
+    return AsyncCodex(
+        home=where.home,
+        codex_home=where.codex_home,
+        profile=where.profile,
+        codex_bin=where.codex_bin,
+        record=where.record,
+    )

@@ -36,7 +36,8 @@ _LONGEST_USE: Final = 86_400.0
 
 async def remember(settings: Settings, path: str, thread_path: str, wanted: str | None, request: TurnRequest) -> None:
     """Write the launch record for calls like one that has just succeeded. Nothing happens where it cannot be written,
-    or where such a call is not for a launch by record: another wallet, an external token, a home of the user's own.
+    or where such a call is not for a launch by record: another wallet, an external token, a home of the user's own,
+    responses that are to be recorded.
 
     Args:
         settings: The call's.
@@ -47,6 +48,8 @@ async def remember(settings: Settings, path: str, thread_path: str, wanted: str 
     """
     if not settings.managed or settings.external is not None or wallet_of(settings) != "chatgpt":
         return
+    if settings.record is not None or settings.record_tapes is not None:
+        return  # this way hears nothing of the model's responses
     with suppress(CodexOAuthError, OSError, ValueError):
         process = ServerProcess(settings)
         binary, home = await process.ready()

@@ -8,6 +8,7 @@ import anyio
 
 from codex_oauth.errors import CodexOAuthError, InvalidRequestError, RpcError
 from codex_oauth.protocol import THREAD_INJECT_ITEMS, TURN_INTERRUPT, TURN_START
+from codex_oauth.redaction import cleaned
 from codex_oauth.session.progress import TurnProgress, turn_id, turn_params
 from codex_oauth.session.request import TurnRequest, TurnResult
 from codex_oauth.session.router import Route
@@ -41,7 +42,7 @@ async def run_turn(session: Session, thread: Thread, request: TurnRequest) -> Tu
         try:
             turn.id = (await started.result())["turn"]["id"]
             if added is not None:
-                await _confirm(added)
+                await _confirm(added, request)
             while not turn.done:
                 told = await route.next()
                 turn.see(told.method, told.params, told.at)
@@ -65,12 +66,13 @@ def _add_items(session: Session, thread: Thread, request: TurnRequest) -> Pendin
     return session.dispatcher.send(THREAD_INJECT_ITEMS, {"threadId": thread.id, "items": list(request.items)})
 
 
-async def _confirm(added: PendingResponse[Any]) -> None:
+async def _confirm(added: PendingResponse[Any], request: TurnRequest) -> None:
     try:
         await added.result()
     except RpcError as error:
         # Not an RpcError here: the turn is there, without what was said before, and has to be interrupted.
-        raise InvalidRequestError(f"codex does not take what was said before: {error.message}") from error
+        words = cleaned(error.message, request.said())
+        raise InvalidRequestError(f"codex does not take what was said before: {words}") from None
 
 
 async def _interrupt(session: Session, turn: TurnProgress, route: Route) -> None:
