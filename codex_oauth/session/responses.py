@@ -49,6 +49,7 @@ class ResponseLog:
         thread.items = self._said
         if request.text is not None:
             self._said.append(user_item(request.text, request.images))
+        self._began_at = len(self._said)
         self._output: list[Item] = []
         self._raw = False
         self._number = 0
@@ -56,7 +57,11 @@ class ResponseLog:
 
     def raw_item(self, item: Item) -> Item | None:
         """Take in an item of the service's; None for one that is known already, or is codex's own word."""
-        self._raw = True
+        if not self._raw:
+            # codex tells its own form of an item first.
+            self._raw = True
+            self.items, self._output = [], []
+            del self._said[self._began_at :]
         kind = item.get("type")
         if kind == "message" and item.get("role") in _ROLES_OF_INPUT:
             return None  # the caller's own, as it was sent; or what codex says of a turn that it has broken off

@@ -52,6 +52,7 @@ async def test_calls_come_back_and_their_outputs_go_in_with_what_was_said(
         items += [*first.items, output("c2", "20"), output("c1", "18")]
         second = await codex.respond(items, instructions="Be brief.", tools=[WEATHER])
     assert (second.finish, second.text, second.calls) == ("stop", "18 and 20.", ())
+    assert [item["type"] for item in second.items] == ["message"]
     kinds = [(item["type"], item.get("call_id")) for item in chatgpt.model_requests[-1].context]
     assert kinds == [
         ("additional_tools", None),
