@@ -79,8 +79,11 @@ def _item(item: object, where: str) -> dict[str, Any]:
             summary = one.get("summary")
             if not isinstance(summary, list):
                 raise ConfigurationError(f"{where}: summary must be a list")
+            # Its sealed content belongs to its id; codex makes up another one where there is none.
+            named = {"id": one["id"]} if isinstance(one.get("id"), str) else {}
             return {
                 "type": kind,
+                **named,
                 "summary": cast("list[Any]", summary),
                 "encrypted_content": one.get("encrypted_content"),
                 "content": None,
