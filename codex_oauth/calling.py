@@ -201,6 +201,8 @@ class Calling(AccountCalls, AsyncContextManagerMixin):
             raise
         finally:
             trace.write(self._settings.metrics if command else None, outcome=outcome, error=error)
+        if recorder is not None and not self._process.is_shared:
+            await recorder.aflush()  # whoever makes one call reads what it left
         return Reply(
             output=result.value,
             text=result.text,

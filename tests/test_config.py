@@ -299,8 +299,8 @@ def test_the_service_is_set_by_variable_or_file(base: Environ, write_config: Cal
         (
             "zzz = 1",
             (
-                "unknown key 'zzz'; known are codex_bin, effort, metrics, model, models, service, service_idle, "
-                "timeout, token_command"
+                "unknown key 'zzz'; known are codex_bin, effort, metrics, model, models, record, service, "
+                "service_idle, timeout, token_command"
             ),
         ),
         ("[profile]\nx = 1", "unknown key 'profile'"),

@@ -221,6 +221,10 @@ def _general(request: Request, why: str | None, *, start: bool = False) -> int:
 
 def leave(status: int) -> None:
     """End the process at once: the interpreter's own goodbye takes milliseconds, and there is nothing left to say."""
+    # A recorder may still have something to write, and is there only where one was asked for.
+    recorder = sys.modules.get("codex_oauth.recorder.recorder")
+    if recorder is not None:
+        recorder.close_all()
     streams: tuple[Any, ...] = (sys.stdout, sys.stderr)
     for stream in streams:
         try:

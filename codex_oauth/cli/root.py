@@ -33,6 +33,7 @@ _COMMANDS: Final = {
     "metrics": "Show what was judged and asked, and what it took.",
     "models": "List the models, and the one that would be used.",
     "profiles": "List the accounts that have a home here.",
+    "record": "Look at what was recorded, and hand it on.",
     "serve": "Be the warm service, in the foreground.",
     "service": "Start, stop and look at the warm service.",
     "status": "Say who would pay, and from which home.",

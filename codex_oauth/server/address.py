@@ -17,9 +17,11 @@ __all__ = ("Address", "address_of", "deciding_variables")
 
 
 _PATHS: Final = (
-    *("CODEX_OAUTH_HOME", "CODEX_OAUTH_CONFIG", "CODEX_OAUTH_METRICS", "CODEX_OAUTH_CODEX_BIN"),
+    *("CODEX_OAUTH_HOME", "CODEX_OAUTH_CONFIG", "CODEX_OAUTH_METRICS", "CODEX_OAUTH_RECORD", "CODEX_OAUTH_CODEX_BIN"),
     *("HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME"),
 )
+_WORDS: Final = {"CODEX_OAUTH_METRICS": ("off",), "CODEX_OAUTH_RECORD": ("off", "on")}
+# What is no path in a variable that names one.
 
 
 class Address(NamedTuple):
@@ -47,7 +49,7 @@ def address_of(settings: Settings, options: Mapping[str, str]) -> Address:
     check_platform()
     for name in _PATHS:
         value = environment().get(name, "")
-        if value and not value.startswith(("/", "~")) and (name, value) != ("CODEX_OAUTH_METRICS", "off"):
+        if value and not value.startswith(("/", "~")) and value not in _WORDS.get(name, ()):
             raise ConfigurationError(f"{name} must be an absolute path, or begin with ~, for a service to be shared")
     key = key_of(environment(), options)
     return Address(key, socket_path(environment(), str(settings.state_dir), key))

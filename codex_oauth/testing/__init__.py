@@ -9,8 +9,10 @@ Use it to test a program that drives codex, or to try one out without an account
         chatgpt.script(Text("hello"), usage_limit_reached())
         ...  # start codex with chatgpt.environment
 
-It needs the extra `testing`: `pip install "codex-oauth[testing]"`. The pytest fixture `chatgpt` is in
-`codex_oauth.testing.pytest_plugin`, and `python -m codex_oauth.testing` runs it in a terminal.
+`Replay` is a stand-in that answers as a recording says.
+
+It needs the extra `testing`: `pip install "codex-oauth[testing]"`. The pytest fixtures `chatgpt` and `replayed_chatgpt`
+are in `codex_oauth.testing.pytest_plugin`, and `python -m codex_oauth.testing` runs it in a terminal.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from .backend import Responder
 from .browser import BrowserLoginError
 from .loopback import LoopbackChatGPT
 from .messages import DROP, HANG, HttpResponse, ModelRequest, NoResponse, Request
+from .replay import Replay, ReplayMismatchError
 from .replies import (
     Cut,
     Empty,
@@ -76,6 +79,8 @@ __all__ = [
     "ModelRequest",
     "NoResponse",
     "RateLimits",
+    "Replay",
+    "ReplayMismatchError",
     "Reply",
     "Request",
     "Responder",

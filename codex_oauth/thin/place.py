@@ -25,7 +25,10 @@ __all__ = (
     "write_own",
 )
 
-_NAMED = ("CODEX_OAUTH_HOME", "CODEX_OAUTH_CONFIG", "CODEX_OAUTH_METRICS", "CODEX_HOME", "CLAUDE_CONFIG_DIR", "HOME")
+_NAMED = (
+    *("CODEX_OAUTH_HOME", "CODEX_OAUTH_CONFIG", "CODEX_OAUTH_METRICS", "CODEX_OAUTH_RECORD"),
+    *("CODEX_HOME", "CLAUDE_CONFIG_DIR", "HOME"),
+)
 
 _LONGEST = 100
 # Bytes of a socket's path: 104 is the least that a system allows, with the byte at its end.
@@ -53,7 +56,7 @@ def anchored(environ: Mapping[str, str]) -> bool:
     """Whether every variable that names a place names the same one from each folder: what is shared by calls from
     everywhere can go by no other."""
     values = [environ.get(name, "") for name in _NAMED]
-    return all(value.startswith(("/", "~")) or value in ("", "off") for value in values)
+    return all(value.startswith(("/", "~")) or value in ("", "off", "on") for value in values)
 
 
 def here() -> str:

@@ -18,7 +18,7 @@ from tests.conftest import RunCLI
 COMMANDS = (
     *("batch", "classify", "complete", "completion", "demo", "doctor", "gate", "hook", "install", "limits"),
     *("login", "logout"),
-    *("metrics", "models", "profiles", "serve", "service", "status", "uninstall"),
+    *("metrics", "models", "profiles", "record", "serve", "service", "status", "uninstall"),
 )
 CALLS = (("complete", "hi"), ("classify", "--command", "ls"))
 ALLOW = {"reason": "Only looks.", "rule": "read-only", "behavior": "allow", "deny_message": ""}
