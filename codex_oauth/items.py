@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from codex_oauth.errors import ConfigurationError
 from codex_oauth.images import data_url
+from codex_oauth.schema.depth import DEEPEST, is_too_deep
 from codex_oauth.types import as_object
 
 if TYPE_CHECKING:
@@ -155,5 +156,7 @@ def checked_tools(tools: Sequence[Mapping[str, Any]]) -> tuple[DynamicToolSpec, 
             raise ConfigurationError(f"{where}: description must be text")
         if not isinstance(schema, Mapping):
             raise ConfigurationError(f"{where}: inputSchema must be a JSON Schema, an object")
+        if is_too_deep(cast("object", schema)):
+            raise ConfigurationError(f"{where}: inputSchema is nested more than {DEEPEST} levels deep")
         found.append({"type": "function", "name": name, "description": description, "inputSchema": schema})
     return tuple(found)

@@ -61,7 +61,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "config": {"errors", "records", "thin", "version"},
     "events": {"records", "types"},
     "images": {"errors"},
-    "items": {"errors", "images", "protocol", "types"},
+    "items": {"errors", "images", "protocol", "schema", "types"},
     "models": {"errors", "types"},
     "records": set(),
     "redaction": set(),

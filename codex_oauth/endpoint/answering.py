@@ -7,16 +7,16 @@ told so in one developer message. An answer that is not what was asked for is as
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import anyio
 
 from codex_oauth.endpoint.asked import Asked
 from codex_oauth.endpoint.catalogue import Catalogue
 from codex_oauth.endpoint.live import Live, own_text
-from codex_oauth.endpoint.refusals import ApiError, bad_request
+from codex_oauth.endpoint.refusals import ApiError
 from codex_oauth.errors import DeadlineExceededError
 from codex_oauth.events import Event
 from codex_oauth.records import replace as replaced
@@ -34,9 +34,6 @@ Tell: TypeAlias = Callable[[Event], Awaitable[None]]
 
 _LEAST: Final = 1.0
 """Seconds that are too few to ask again in."""
-
-_DEEPEST: Final = 100
-# Levels of a schema. codex reads no message of more than some 128, and gives no answer to it.
 
 _UNREPEATABLE: Final = {"x-should-retry": "false"}
 
@@ -59,14 +56,9 @@ class Answering:
         """The same request with a model and an effort that there are: to be done before `answer`, which takes no other.
 
         Raises:
-            ApiError: There is no such model, or a schema is too deep.
+            ApiError: There is no such model.
             CodexOAuthError: The models could not be asked for.
         """
-        # The one that is sent may have more levels than the caller's.
-        sent = None if asked.schema is None else output_spec(asked.schema).wire_schema
-        for name, schema in (("tools", asked.tools), ("schema", sent)):
-            if _deeper(schema, _DEEPEST):
-                raise bad_request(f"{name}: a schema is nested more than {_DEEPEST} levels deep", param=name)
         return await self._catalogue.resolve(asked)
 
     async def answer(self, asked: Asked, *, label: str, tell: Tell | None = None) -> Reply[Any]:
@@ -201,14 +193,6 @@ def _fewer(reply: Reply[Any], asked: Asked) -> Reply[Any]:
         item for item in reply.items if item.get("type") != "function_call" or item.get("call_id") not in dropped
     )
     return replaced(reply, calls=reply.calls[:1], items=items)
-
-
-def _deeper(value: object, levels: int) -> bool:
-    if isinstance(value, Mapping):
-        return levels == 0 or any(_deeper(inner, levels - 1) for inner in cast("Mapping[str, object]", value).values())
-    if isinstance(value, list | tuple):
-        return levels == 0 or any(_deeper(inner, levels - 1) for inner in cast("Sequence[object]", value))
-    return False
 
 
 def _developer(text: str) -> dict[str, Any]:

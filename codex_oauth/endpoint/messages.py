@@ -34,6 +34,10 @@ _MEMBERS: Final[Mapping[str, frozenset[str]]] = {
 }
 # What clients send back of an answer is among an assistant's.
 
+_GIVEN_BACK: Final = ("assistant", "tool", "function")
+# Roles of what was not written by hand: clients add members of their own to it, such as litellm's
+# `provider_specific_fields`. Those are passed over, and named.
+
 
 class Read(NamedTuple):
     """Messages, read.
@@ -92,6 +96,10 @@ class _Reading:
             )
         for name in one:
             if name not in _MEMBERS[role]:
+                if role in _GIVEN_BACK:
+                    # It goes into a header.
+                    self.ignored.add(f"messages.{name[:60] if name.isidentifier() and name.isascii() else '?'}")
+                    continue
                 raise bad_request(
                     f"{place}: unknown member {name[:60]!r} in a message of role {role}",
                     param=f"{place}.{name[:60]}",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast, overloa
 
 from codex_oauth.errors import OutputSchemaError, OutputValidationError
 from codex_oauth.schema.decode import DecodeError, decode
+from codex_oauth.schema.depth import DEEPEST, is_too_deep
 from codex_oauth.schema.dialect import read_schema
 from codex_oauth.schema.mapping import Mapping as SchemaMapping
 from codex_oauth.schema.mapping import map_schema
@@ -209,8 +210,15 @@ def _plain(value: object) -> object:
 @lru_cache(maxsize=_CACHED)
 def _from_schema(text: str) -> OutputSpec[JSONValue]:
     # Read back from text, so that a later change of the caller's dict changes nothing here.
-    mapping = map_schema(read_schema(cast(JSONValue, json.loads(text))))
+    mapping = _shallow(map_schema(read_schema(cast(JSONValue, json.loads(text)))))
     return OutputSpec(mapping.wire, mapping)
+
+
+def _shallow(mapping: SchemaMapping) -> SchemaMapping:
+    if is_too_deep(mapping.wire):
+        message = f"#: nested more than {DEEPEST} levels deep as it is sent, which codex does not read"
+        raise OutputSchemaError(f"{message}; use $defs and $ref for what repeats")
+    return mapping
 
 
 def _from_type(output: object, text: str) -> OutputSpec[Any]:
@@ -231,5 +239,5 @@ def _compile_type(output: object) -> OutputSpec[Any]:
     from codex_oauth.schema.typed import describe_type
 
     schema, build, dump = describe_type(output)
-    mapping = map_schema(read_schema(schema), typed=True)
+    mapping = _shallow(map_schema(read_schema(schema), typed=True))
     return OutputSpec(mapping.wire, mapping, build, dump)
