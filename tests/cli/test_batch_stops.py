@@ -178,6 +178,7 @@ def test_without_a_sign_in_nothing_is_asked_or_recorded(
     assert run_cli("batch", questions, str(out)).returncode == 0
 
 
+@pytest.mark.slow  # twelve seconds of waiting
 @pytest.mark.usefixtures("settings")
 def test_a_service_that_answers_nobody_stops_the_run(
     run_cli: RunCLI, chatgpt: LoopbackChatGPT, tmp_path: Path, out: Path

@@ -80,6 +80,7 @@ def test_it_outlives_the_terminal_that_it_was_started_in(cli: RunCLI) -> None:
     assert os.readlink(f"/proc/{pid}/fd/2").endswith("/service.log")
 
 
+@pytest.mark.slow  # ten seconds of patience
 def test_one_that_does_not_answer_is_ended_all_the_same(cli: RunCLI) -> None:
     pid = started(cli)
     os.kill(pid, signal.SIGSTOP)

@@ -191,6 +191,7 @@ def log_rows(home: Path) -> int:
     return rows
 
 
+@pytest.mark.slow  # ten seconds
 @pytest.mark.parametrize("backend", ["asyncio"])
 def test_three_hundred_warm_calls_take_no_more_memory_files_or_disk_than_fifty(
     fresh_settings: Settings, backend: str

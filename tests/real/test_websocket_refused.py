@@ -80,6 +80,7 @@ async def test_it_is_waited_for_once_and_not_by_the_calls_after_it(own: Settings
     assert set(refusing.connections) == {"chatgpt.com"}
 
 
+@pytest.mark.slow  # codex tries for six seconds, twice
 async def test_a_shared_app_server_learns_it_too(own: Settings, refusing: LoopbackChatGPT) -> None:
     async with AsyncCodex(settings=own) as codex:
         took = [await ask(codex) for _ in range(8)]

@@ -137,6 +137,7 @@ def check_growth(served: Served, chatgpt: LoopbackChatGPT, calls: int) -> None:
     assert eventually(lambda: held(process.pid)[1] <= threads + 2, timeout=20)
 
 
+@pytest.mark.slow  # half a minute; the thousands are too
 def test_hundreds_of_calls_leave_nothing_behind(served: Served, chatgpt: LoopbackChatGPT) -> None:
     check_growth(served, chatgpt, 800)
 

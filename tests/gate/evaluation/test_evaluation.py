@@ -65,6 +65,7 @@ def own(folder: Path, *lines: tuple[str, str]) -> tuple[LabelledRequest, ...]:
     return read_labelled(write_lines(folder / "requests.jsonl", *made))
 
 
+@pytest.mark.slow  # all labels; one who allows everything goes the same way
 async def test_one_who_knows_the_labels_has_everything_right(codex: AsyncCodex, chatgpt: LoopbackChatGPT) -> None:
     chatgpt.default = knowing(SHIPPED)
     scores = await judged(codex, SHIPPED)
