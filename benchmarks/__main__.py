@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import cold, service, warm
+from benchmarks import cold, endpoint, service, warm
 from benchmarks.bench import Bench, Sizes
 from benchmarks.figures import Case
 from benchmarks.ground import Ground
@@ -30,6 +30,7 @@ _CASES: Final[Mapping[str, Callable[[Bench], Case]]] = {
     "many": warm.many,
     "series": warm.series,
     "service": service.service,
+    "endpoint": endpoint.endpoint,
     "traffic": warm.traffic,
     "memory": cold.memory,
     "imports": cold.imports,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -12,14 +13,14 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from benchmarks.lines import Side
 from codex_oauth.config import load_settings
 from codex_oauth.hosts.hook_command import own_program
 from codex_oauth.process import find_binary
 
-__all__ = ("ANSWER", "Ground")
+__all__ = ("ANSWER", "Endpoint", "Ground")
 
 ANSWER: Final = b'"allow"'
 """What a right answer has in it, in every subject's format."""
@@ -28,12 +29,26 @@ _COMMAND: Final = "git status --short"
 _WITHOUT_SERVICE: Final = 'service = "off"\n'
 """What a configuration says so that no call starts the warm service or looks for it, where this version has one."""
 
+_PORT: Final = re.compile(r"OPENAI_BASE_URL=http://127\.0\.0\.1:(\d+)/")
+
 _BUNDLES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/cert.pem",
     "/etc/ssl/ca-bundle.pem",
 )
+
+
+class Endpoint(NamedTuple):
+    """An OpenAI-compatible endpoint that serves.
+
+    Attributes:
+        port: Of 127.0.0.1.
+        token: What it asks for.
+    """
+
+    port: int
+    token: str
 
 
 class Ground:
@@ -124,6 +139,26 @@ class Ground:
             yield
         finally:
             subprocess.run([*self.program, "service", "stop"], env=env, cwd=self.work, check=False, stdout=sys.stderr)
+
+    @contextmanager
+    def endpoint(self) -> Generator[Endpoint]:
+        """Within it the endpoint runs on the managed home."""
+        folder = self.folder / "endpoint"
+        folder.mkdir(exist_ok=True)
+        token, log = folder / "token", folder / "access.jsonl"
+        command = [*self.program, "serve", "--http", "--port", "0", "--token-file", str(token), "--log-file", str(log)]
+        with subprocess.Popen(
+            command, env=self.own_environment, cwd=self.work, stderr=subprocess.PIPE, text=True
+        ) as process:
+            try:
+                assert process.stderr is not None
+                # It listens before it says so.
+                found = next(filter(None, map(_PORT.search, process.stderr)), None)
+                if found is None:
+                    raise RuntimeError(f"{' '.join(command)} ended with status {process.wait()}")
+                yield Endpoint(int(found[1]), token.read_text(encoding="utf-8").strip())
+            finally:
+                process.terminate()
 
     @property
     def program(self) -> tuple[str, ...]:

@@ -54,6 +54,7 @@ def goals(cases: Mapping[str, Case]) -> list[Goal]:
     python, tuned = median("cold", "python"), median("warm", "tuned")
     ours, client = median("warm", "ours"), more_of("series", "ours", "client")
     interpreter = median("memory", "python")
+    through = cases["endpoint"].ratio("endpoint") if "endpoint" in cases else None
     growth = more_of("service", "served", "growth")
     floor = python + tuned if python is not None and tuned is not None else None
     above = client - interpreter if client is not None and interpreter is not None else None
@@ -69,6 +70,7 @@ def goals(cases: Mapping[str, Case]) -> list[Goal]:
         Goal("  the same / that with a thread for each", None, "x", _ratio(ours, median("warm", "tuned-new"))),
         Goal("warm complete() / the SDK kept open", 0.15, "x", _ratio(ours, median("warm", "sdk"))),
         Goal("  the same / the SDK kept open on a lean home", None, "x", _ratio(ours, median("warm", "sdk-lean"))),
+        Goal("a warm chat call through the endpoint / warm complete()", 1.4, "x", through),
         Goal("64 one-second turns at once", 1.6, "s", median("many", "ours")),
         Goal("client memory above the interpreter's", 45.0, "MiB", above),
         Goal("memory after 5,000 calls through the service / after 500", 1.15, "x", growth),

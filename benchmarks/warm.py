@@ -12,9 +12,9 @@ from benchmarks.lines import Side
 from benchmarks.running import run
 from benchmarks.subjects import Subject, through
 
-__all__ = ("many", "network_warm", "series", "stream", "traffic", "warm")
+__all__ = ("SETTLE", "many", "network_warm", "series", "stream", "traffic", "warm")
 
-_SETTLE: Final = 0.03
+SETTLE: Final = 0.03
 """Seconds after a warm call in which what it leaves to do is done, or it would take the next subject's time."""
 
 _STREAM: Final = ("tuned-ready", "tuned", "ours", "bare", "sdk-lean", "sdk")
@@ -23,7 +23,7 @@ _STREAM: Final = ("tuned-ready", "tuned", "ours", "bare", "sdk-lean", "sdk")
 def warm(bench: Bench) -> Case:
     """One call in a process that has made one before."""
     with bench.open_workers(bench.workers) as opened:
-        rows = _turns(bench, opened, bench.sizes.turns, _SETTLE, "warm")
+        rows = _turns(bench, opened, bench.sizes.turns, SETTLE, "warm")
     case = Case("warm", "One call in a warm process", "ms", rows, baseline="tuned")
     case.notes.append("Each on a thread of its own: no call sees another's. From the call to the parsed answer.")
     return case
@@ -35,7 +35,7 @@ def network_warm(bench: Bench, round_trip: float) -> Case:
         subjects = [through(subject, port) for subject in bench.workers]
         with bench.open_workers(subjects) as opened:
             # A thread that is started ahead makes its connection meanwhile: some six round trips.
-            rows = _turns(bench, opened, bench.sizes.network, _SETTLE + 0.008 * round_trip, "network-warm")
+            rows = _turns(bench, opened, bench.sizes.network, SETTLE + 0.008 * round_trip, "network-warm")
     title = f"One call in a warm process, {round_trip:g} ms round trips"
     return Case("network-warm", title, "ms", rows, baseline="tuned")
 
@@ -61,7 +61,7 @@ def _turns(
 def stream(bench: Bench) -> Case:
     """From the call to the first piece of text."""
     with bench.open_workers(_only(bench.workers, _STREAM)) as opened:
-        rows = _turns(bench, opened, bench.sizes.turns, _SETTLE, "stream", "first")
+        rows = _turns(bench, opened, bench.sizes.turns, SETTLE, "stream", "first")
     case = Case("stream", "First text of a stream, in a warm process", "ms", rows, baseline="tuned")
     case.notes.append("codex exec does not stream text.")
     return case
@@ -80,7 +80,7 @@ def many(bench: Bench) -> Case:
             if number >= 0:
                 row.values.append(found["seconds"])
                 cpu.setdefault(row.key, []).append(standin.ask("cpu")["seconds"] - before)
-            time.sleep(_SETTLE)
+            time.sleep(SETTLE)
 
         return once
 
@@ -114,7 +114,7 @@ def series(bench: Bench) -> Case:
             if number >= 0:
                 row.values.append(1000 * found["seconds"] / sizes.chunk)
                 cpu.setdefault(row.key, []).append(1000 * (standin.ask("cpu")["seconds"] - before) / sizes.chunk)
-            time.sleep(_SETTLE)
+            time.sleep(SETTLE)
 
         return once
 

@@ -82,6 +82,14 @@ def test_a_hook_is_held_against_an_interpreter_and_a_warm_turn_together() -> Non
     assert found["hook with the service warm / python -c pass + a warm tuned turn"] == 1.5
 
 
+def test_the_endpoint_is_held_against_the_library_of_the_same_run() -> None:
+    cases = {"endpoint": case("endpoint", "ours", ours=10.0, endpoint=15.0), "warm": case("warm", ours=20.0)}
+
+    found = {goal.what: goal for goal in goals(cases)}["a warm chat call through the endpoint / warm complete()"]
+
+    assert (found.found, found.met) == (1.5, False)
+
+
 def test_a_table_is_aligned_and_leaves_out_who_was_not_measured() -> None:
     found = case("cold", "exec", classify=1050.0, exec=200.0)
     found.rows[0].more["CPU"] = 12.34

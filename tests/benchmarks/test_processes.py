@@ -25,7 +25,7 @@ def python(code: str, tmp_path: Path, *, stdin: bytes = b"", answer: bytes = b""
 
 
 def others() -> frozenset[int]:
-    """What other tests of this process have started: it has nothing to do with what is measured, and must not be killed."""
+    """What other tests of this process have started: nothing to do with what is measured, and not to be killed."""
     return frozenset(children_of(os.getpid()))
 
 
