@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, cast, get_args
 
 from codex_oauth.errors import ConfigurationError
 from codex_oauth.records import field, record
+from codex_oauth.switches import switch_of
 from codex_oauth.thin.launch import child_environment
 
 __all__ = (
@@ -266,12 +267,12 @@ def _recording(
 ) -> tuple[Path | None, str | None]:
     """The file for responses, and the tapes server; neither where an argument or a variable says `off`."""
     named = given if given is not None else environ.get("CODEX_OAUTH_RECORD") or None
-    if named is False or named == "off":
+    if switch_of(named) is False:
         return None, None
     file = table.get("file", "off") if named is None else named
-    if file is True or file == "on":
-        return state_dir / "recorded.jsonl", table.get("tapes")
-    return None if file == "off" else _absolute(file), table.get("tapes")
+    on = switch_of(file)
+    path = (state_dir / "recorded.jsonl" if on else None) if on is not None else _absolute(file)
+    return path, table.get("tapes")
 
 
 def _expanded(command: Sequence[str]) -> tuple[str, ...]:

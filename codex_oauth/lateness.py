@@ -32,8 +32,8 @@ class Lateness:
         """The error for a call that had so many seconds."""
         if self._offline:
             return NetworkUnavailableError(
-                f"no network within {seconds:g} s: the app-server could not reach the service", phase=self._phase
+                f"no network within {seconds:.3g} s: the app-server could not reach the service", phase=self._phase
             )
         reached = f"; the last thing reached was {self._phase!r}" if self._phase else ""
         trouble = f", and the service last answered with status {self._status}" if self._status else ""
-        return DeadlineExceededError(f"no reply within {seconds:g} s{reached}{trouble}", phase=self._phase)
+        return DeadlineExceededError(f"no reply within {seconds:.3g} s{reached}{trouble}", phase=self._phase)

@@ -64,6 +64,6 @@ def prefers(preference: Sequence[str], model: Model) -> bool:
 
 def _unknown(models: Sequence[Model], wanted: str) -> UnknownModelError:
     visible = [model.id for model in models if not model.hidden]
-    near = difflib.get_close_matches(wanted, visible, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(visible)}"
-    return UnknownModelError(f"unknown model {wanted!r}; {hint}", model=wanted)
+    near = difflib.get_close_matches(wanted, visible, n=1, cutoff=0.75)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return UnknownModelError(f"unknown model {wanted!r}; {hint}known are {', '.join(visible)}", model=wanted)

@@ -87,6 +87,7 @@ def _hooks_alone() -> list[Check]:
 
 
 def _look(codex: AsyncCodex, where: Where) -> list[Check]:
+    from codex_oauth.cli.doctor_extras import endpoint_checks, recording_checks
     from codex_oauth.cli.doctor_hooks import hook_checks
     from codex_oauth.cli.doctor_speed import service_checks, speed_checks
 
@@ -103,6 +104,7 @@ def _look(codex: AsyncCodex, where: Where) -> list[Check]:
             judged = settings.home
             checks += _sign_ins(settings)
     checks += [_environment(settings), *service_checks(settings, where), _metrics(settings), *speed_checks(settings)]
+    checks += [*recording_checks(settings), *endpoint_checks(settings)]
     checks += hook_checks(settings, judged=judged)
     return checks
 

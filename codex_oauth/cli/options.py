@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from codex_oauth.errors import ConfigurationError
+from codex_oauth.switches import switch_of
+
 if TYPE_CHECKING:
     from codex_oauth.client import AsyncCodex
 
@@ -89,6 +92,8 @@ def open_codex(where: Where) -> AsyncCodex:
         say(f"codex-oauth: {message}")
 
     warnings.showwarning = show
+    if where.record is not None and switch_of(where.record) is None:
+        _check_record(where.record)
     return AsyncCodex(
         home=where.home,
         codex_home=where.codex_home,
@@ -96,3 +101,16 @@ def open_codex(where: Where) -> AsyncCodex:
         codex_bin=where.codex_bin,
         record=where.record,
     )
+
+
+def _check_record(path: str) -> None:
+    # Recording fails no call. But who names a file here has to know before the call that it will not be written.
+    import os
+
+    from codex_oauth.cli.doctor_extras import unwritable
+
+    full = Path(os.path.abspath(os.path.expanduser(path)))
+    if not path or not full.parent.is_dir():
+        raise ConfigurationError(f"--record {path}: there is no folder {full.parent}")
+    if problem := unwritable(full):
+        raise ConfigurationError(f"--record: {problem}")

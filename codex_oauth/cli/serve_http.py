@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import sys
@@ -51,6 +52,8 @@ def serve_http(
     """
     from codex_oauth.endpoint.bearer import FILE_NAME, bearer_token
 
+    if timeout is not None and math.isnan(timeout):
+        raise click.UsageError("--timeout must be a number of seconds")
     if log_file is not None and no_access_log:
         raise click.UsageError("give one of --log-file and --no-access-log")
     settings = load_settings(

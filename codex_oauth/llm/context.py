@@ -21,6 +21,9 @@ UNAVAILABLE: Final = (
 """What a call without any credential says, in the words that handlers of such runtimes know."""
 
 
+_HERE: Final = "Here: codex-oauth login signs in with a ChatGPT plan."
+
+
 class LlmContext(Protocol):
     """One prompt in, the final text out.
 
@@ -58,4 +61,4 @@ class UnavailableLlm:
             LlmError: Always; its `code` is `unavailable`.
         """
         del prompt, max_tokens
-        raise LlmError(UNAVAILABLE, code="unavailable", exit_status=3)
+        raise LlmError(f"{UNAVAILABLE} {_HERE}", code="unavailable", exit_status=3)

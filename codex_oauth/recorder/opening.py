@@ -13,6 +13,7 @@ from codex_oauth.recorder.file import FileSink
 from codex_oauth.recorder.recorder import Recorder, RecordSink
 from codex_oauth.recorder.tapes_sink import TapesSink
 from codex_oauth.records import replace
+from codex_oauth.switches import switch_of
 
 __all__ = ("Recording", "default_file", "recorded_settings", "recorder_of")
 
@@ -36,9 +37,10 @@ def recorded_settings(settings: Settings, record: str | os.PathLike[str] | bool)
     Raises:
         ConfigurationError: The path is empty.
     """
-    if record is False or record == "off":
+    on = switch_of(record)
+    if on is False:
         return replace(settings, record=None, record_tapes=None)
-    return replace(settings, record=default_file(settings) if record is True or record == "on" else _named(record))
+    return replace(settings, record=default_file(settings) if on else _named(cast("str | os.PathLike[str]", record)))
 
 
 def recorder_of(settings: Settings, record: Recording = None) -> Recorder | None:

@@ -102,10 +102,12 @@ class ModelRequest:
 
     @property
     def tools(self) -> Sequence[Mapping[str, Any]]:
-        """Every tool the model is offered: those of `tools`, and those of `additional_tools` items among the input."""
+        """Every tool that the model is offered, by itself: of `tools`, of `additional_tools` items among the input, and
+        of the namespaces in either."""
         groups: list[Any] = [self.body.get("tools")]
         groups += [item.get("tools") for item in self.context if item.get("type") == "additional_tools"]
-        return [tool for group in groups for tool in cast("Sequence[Mapping[str, Any]]", group or ())]
+        spaces = [tool for group in groups for tool in cast("Sequence[Mapping[str, Any]]", group or ())]
+        return [tool for space in spaces for tool in space.get("tools", [space])]
 
     @property
     def text(self) -> str:

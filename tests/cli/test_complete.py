@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from codex_oauth.config import Settings
 from codex_oauth.testing import Json, LoopbackChatGPT, Text
 from tests.cli.terminal import run_in_terminal
 from tests.conftest import RunCLI
@@ -185,3 +186,19 @@ def test_control_characters_of_the_model_do_not_reach_a_terminal(
 def test_a_pipe_gets_the_text_as_it_is(run_cli: RunCLI, chatgpt: LoopbackChatGPT) -> None:
     chatgpt.script(Text("a\x1b[2Jb"))
     assert run_cli("complete", "hi").stdout == b"a\x1b[2Jb\n"
+
+
+@pytest.mark.parametrize("name", ["no/such/file.jsonl", ".", "a-link"])
+def test_a_file_that_cannot_be_recorded_into_is_refused_before_the_call(
+    run_cli: RunCLI, chatgpt: LoopbackChatGPT, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "a-link").symlink_to(tmp_path / "elsewhere")
+    done = run_cli("complete", "hello", "--record", str(tmp_path / name))
+    assert (done.returncode, chatgpt.model_requests) == (2, ())
+    assert b"--record" in done.stderr
+
+
+@pytest.mark.parametrize("word", ["off", "False", "0", "NO"])
+def test_words_that_turn_recording_off_are_no_files(run_cli: RunCLI, settings: Settings, word: str) -> None:
+    assert run_cli("complete", "hello", "--record", word).returncode == 0
+    assert not (settings.state_dir / "recorded.jsonl").exists()

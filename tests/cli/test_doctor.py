@@ -283,3 +283,23 @@ def test_a_token_that_is_good_is_named(environ: dict[str, str], run_cli: RunCLI,
     done = run_cli("doctor", "--json")
     assert checks(done.stdout)["account"]["finding"] == "chatgpt, plan plus, with the token of CODEX_OAUTH_TOKEN"
     assert token.encode() not in done.stdout + done.stderr
+
+
+def test_recording_and_the_endpoint_are_told_of_where_they_are_used(
+    run_cli: RunCLI, environ: dict[str, str], settings: Settings, tmp_path: Path
+) -> None:
+    assert not {"recording", "endpoint"} & checks(run_cli("doctor", "--json").stdout).keys()
+    environ["CODEX_OAUTH_RECORD"] = str(tmp_path / "recorded.jsonl")
+    token = settings.state_dir / "endpoint-token"
+    token.write_text("a-token-of-my-own-choice")
+    try:
+        token.chmod(0o600)
+        found = checks(run_cli("doctor", "--json").stdout)
+        assert (found["recording"]["state"], found["endpoint"]["state"]) == ("ok", "ok")
+        token.chmod(0o644)
+        environ["CODEX_OAUTH_RECORD"] = str(tmp_path)
+        found = checks(run_cli("doctor", "--json").stdout)
+        assert (found["recording"]["state"], found["endpoint"]["state"]) == ("warn", "warn")
+        assert found["endpoint"]["mend"] == f"chmod 600 {token}"
+    finally:
+        token.unlink()

@@ -45,7 +45,7 @@ def outputs(request: ModelRequest) -> dict[str, Any]:
 def tools(request: ModelRequest) -> dict[str, Any]:
     """The functions that could be called: the schema of each one's parameters."""
     # codex puts a caller's into one namespace.
-    found = [tool for space in request.tools for tool in space.get("tools", [space])]
+    found = list(request.tools)
     return {tool["name"]: tool["parameters"] for tool in found}
 
 
