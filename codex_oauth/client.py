@@ -267,8 +267,8 @@ class AsyncCodex(Calling):
             effort: As for `complete`.
             timeout: As for `complete`.
             max_output_tokens: Tokens of text after which the response is broken off; `finish` is `length` then, and
-                `usage` has only what was counted here. codex has no such limit: each piece of text counts as a token,
-                and reasoning does not.
+                `usage` an estimate: a token for each piece of text, and for each four characters of the input. codex has
+                no such limit, so it is counted here, without reasoning.
             label: What the metrics call this call; None to keep it out of them.
 
         Raises what `complete` raises; ConfigurationError names the item that codex would not take.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ("endpoint_checks", "recording_checks", "unwritable")
 
-_TOKEN: Final = "endpoint-token"
+_ENDPOINT_FILE: Final = "endpoint-token"
 # Its name in the state folder.
 
 
@@ -32,7 +32,7 @@ def recording_checks(settings: Settings) -> list[Check]:
 
 def endpoint_checks(settings: Settings) -> list[Check]:
     """Whether the endpoint can be started again; nothing where it never was."""
-    path = settings.state_dir / _TOKEN
+    path = settings.state_dir / _ENDPOINT_FILE
     try:
         mode = path.lstat().st_mode
     except OSError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import stat
 import sys
 from collections.abc import Mapping
@@ -23,7 +24,8 @@ _PRODUCT: Final = re.compile(r"([A-Za-z0-9._-]{1,32}(?:/[A-Za-z][A-Za-z0-9._-]{0
 
 
 class AccessLog:
-    """Lines in a file, or on stderr. Writing never fails, and never waits for a disk that is full.
+    """Lines in a file, or on stderr. Writing never fails, and never waits: neither for a disk that is full, nor for
+    whoever should read a pipe and does not. Lines are lost then.
 
     Args:
         path: The file; None for stderr.
@@ -45,6 +47,8 @@ class AccessLog:
         """Write one line."""
         line = json_line({name: value for name, value in entry.items() if value is not None}) + "\n"
         with suppress(OSError):
+            if self._path is None and not _takes_more(self._descriptor):
+                return
             os.write(self._descriptor, line.encode("utf-8", "backslashreplace"))
             if self._path is not None and os.fstat(self._descriptor).st_size > MOST:
                 self._set_aside(self._path)
@@ -55,15 +59,28 @@ class AccessLog:
             os.close(self._descriptor)
 
     def _set_aside(self, path: Path) -> None:
-        path.replace(path.with_name(path.name + ".1"))
-        old, self._descriptor = self._descriptor, _open(path)
-        os.close(old)
+        # Another endpoint that writes here may have done it already, and this one could not open it anew.
+        with suppress(FileNotFoundError):
+            if path.lstat().st_ino == os.fstat(self._descriptor).st_ino:
+                path.replace(path.with_name(path.name + ".1"))
+        with suppress(ConfigurationError):
+            old, self._descriptor = self._descriptor, _open(path)
+            os.close(old)
 
 
 def agent_of(header: bytes) -> str | None:
     """A client's own name from its User-Agent, such as `OpenAI/Python`, without a version or anything else."""
     found = _PRODUCT.match(header.decode("latin-1"))
     return found[1] if found else None
+
+
+def _takes_more(descriptor: int) -> bool:
+    """Whether a line can be written without waiting."""
+    if sys.platform == "win32":
+        return True  # it tells of sockets alone
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(0))  # an error, too: writing will say
 
 
 def _open(path: Path) -> int:

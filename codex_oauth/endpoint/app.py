@@ -82,6 +82,8 @@ class Endpoint:
         if methods is None:
             there = ", ".join(path for path in self._routes if path != "/")
             raise ApiError(404, f"there is nothing at this path; there is {there}", code="unknown_url")
+        if method == "HEAD" and "GET" in methods:
+            return methods["GET"]  # uvicorn sends no body
         if method not in methods:
             allowed = ", ".join(methods)
             raise ApiError(405, f"this path takes {allowed}", code="method_not_allowed", headers={"allow": allowed})

@@ -40,6 +40,8 @@ def bearer_token(path: Path) -> tuple[str, bool]:
         made = _make(path)
         return (made, True) if made is not None else (_read(path) or "", False)
     except OSError as error:
+        if path.is_symlink():
+            raise ConfigurationError(f"{path}: a link; name the file itself") from error
         raise ConfigurationError(f"{path}: the token cannot be kept there: {error.strerror}") from error
 
 

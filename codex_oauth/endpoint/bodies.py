@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, NoReturn, TypeAlias
 
@@ -20,6 +22,8 @@ MOST: Final = 32 * 1024 * 1024
 
 _PATIENCE: Final = 30.0
 """Seconds for a body to come. It comes from this machine."""
+
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class ClientGone(Exception):
@@ -84,9 +88,17 @@ async def _next(receive: Receive) -> MutableMapping[str, Any]:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        value = as_object(json.loads(body.decode("utf-8"), parse_constant=_constant))
+        read: object = json.loads(
+            body.decode("utf-8"), parse_constant=_constant, parse_float=_number, parse_int=_whole_number
+        )
+        if _SURROGATE.search(body):
+            # Of what is UTF-8, only an escape can bring half a pair in.
+            json.dumps(read, ensure_ascii=False).encode()
+        value = as_object(read)
     except RecursionError:
         raise bad_request("the body is nested too deeply", code="invalid_json") from None
+    except UnicodeEncodeError:
+        raise bad_request("the body holds half a surrogate pair, which is no text", code="invalid_json") from None
     except UnicodeDecodeError:
         raise bad_request("the body is not UTF-8", code="invalid_json") from None
     except json.JSONDecodeError as error:
@@ -95,9 +107,7 @@ def _object(body: bytes) -> dict[str, Any]:
             f"the body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}", code="invalid_json"
         ) from None
     except ValueError:
-        raise bad_request(
-            "the body is not JSON: a number that is none, or has too many digits", code="invalid_json"
-        ) from None
+        raise bad_request("the body is not JSON: a number that is none, or too large", code="invalid_json") from None
     if value is None:
         raise bad_request("the body must be a JSON object", code="invalid_json")
     return value
@@ -105,6 +115,21 @@ def _object(body: bytes) -> dict[str, Any]:
 
 def _constant(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError
+    return number
+
+
+def _whole_number(text: str) -> int:
+    number = int(text)
+    # codex reads no others, and does not answer a message that it cannot read.
+    if not -(2**63) <= number < 2**64:
+        raise ValueError
+    return number
 
 
 def _too_large(most: int) -> ApiError:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -28,6 +29,11 @@ CLIENT_GONE: Final = 499
 
 _JSON: Final = "application/json"
 _EVENTS: Final = "text/event-stream; charset=utf-8"
+
+_LONGEST_LIST: Final = 1_000
+"""Characters of a header that lists parameters. Clients read no header of any length."""
+_LONGEST_NAME: Final = 60
+_NO_NAME: Final = re.compile(r"[^A-Za-z0-9_.$-]")
 
 
 class Exchange:
@@ -128,8 +134,9 @@ class Exchange:
             given["x-codex-oauth-account"] = f"{account.kind} {account.plan or ''}".strip()
         if self.asked is not None:
             if self.asked.ignored:
-                given["x-codex-oauth-ignored"] = ", ".join(self.asked.ignored)
-            if self.asked.effort is not None:
+                given["x-codex-oauth-ignored"] = _listed(self.asked.ignored)
+            # Until a model was found that has it, it is the client's own word.
+            if self.asked.effort is not None and status == 200:
                 given["x-codex-oauth-effort"] = self.asked.effort
         given.update(headers)
         encoded = [(name.encode("ascii"), value.encode("latin-1", "replace")) for name, value in given.items()]
@@ -183,3 +190,12 @@ class Exchange:
             "stream": call.streamed or None,
             "agent": agent_of(self.headers.get(b"user-agent", b"")),
         }
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Names as a header's value. Some are a client's own words, of any length and any characters."""
+    shown = list(dict.fromkeys(_NO_NAME.sub("?", name[:_LONGEST_NAME]) for name in names))
+    text = ", ".join(shown)
+    if len(text) <= _LONGEST_LIST:
+        return text
+    return text[:_LONGEST_LIST].rpartition(", ")[0] + ", ..."

@@ -41,11 +41,12 @@ class Live:
     def __init__(self, tell: Callable[[Event], Awaitable[None]], *, held: bool) -> None:
         self._tell = tell
         self._held = held
-        # The message that is being written: the id it was told under, what was told, and what has come of it since the
-        # service began it (again). None between messages.
+        # The message that is being written: the id it was told under (None between messages), what was told, in pieces,
+        # for a long one is not to be put together with each; and what has come since the service began it again, until
+        # that is as much as was told.
         self._id: str | None = None
-        self._told = ""
-        self._heard = ""
+        self._told: list[str] = []
+        self._again: str | None = None
         self._sent = False
 
     async def see(self, event: Event) -> None:
@@ -74,42 +75,52 @@ class Live:
                 await self._tell(events.MessageCompleted(item_id, phase, text))
         elif self._id is not None:
             # It was cut off, and nobody completed it.
-            await self._tell(events.MessageCompleted(self._id, None, self._told))
+            await self._tell(events.MessageCompleted(self._id, None, "".join(self._told)))
         for call in reply.calls:
             await self._tell(events.ToolCallReceived(call))
 
     async def _message(self, event: events.ItemStarted | events.TextDelta | events.MessageCompleted) -> None:
         match event:
             case events.ItemStarted():
-                self._heard = ""
                 if self._id is None:
-                    self._id, self._told = event.item_id, ""
+                    self._id, self._told, self._again = event.item_id, [], None
                     await self._tell(event)
+                else:
+                    self._again = ""
             case events.TextDelta():
                 if self._id is None:
                     await self._message(events.ItemStarted(event.item_id, "agentMessage"))
-                self._heard += event.text
-                await self._catch_up()
+                if self._again is None:
+                    await self._more(event.text)
+                else:
+                    await self._catch_up(self._again + event.text)
             case events.MessageCompleted():
                 if self._id is None:
                     await self._message(events.ItemStarted(event.item_id, "agentMessage", event.phase))
-                self._heard = event.text
-                await self._catch_up()
-                if self._heard != self._told:
+                await self._catch_up(event.text)
+                if self._again is not None:
                     raise _broken(_AGAIN, "stream_disconnected", again=True)
                 item_id, self._id = self._id or event.item_id, None
                 await self._tell(replace(event, item_id=item_id))
 
-    async def _catch_up(self) -> None:
-        told, heard = self._told, self._heard
-        if len(heard) <= len(told):
+    async def _catch_up(self, heard: str) -> None:
+        """Compare the message, as far as it has come again, with what was told; go on where it is longer."""
+        told = "".join(self._told)
+        if len(heard) < len(told):
             if not told.startswith(heard):
                 raise _broken(_AGAIN, "stream_disconnected", again=True)
-        elif not heard.startswith(told):
+            self._again = heard
+            return
+        if not heard.startswith(told):
             raise _broken(_AGAIN, "stream_disconnected", again=True)
-        else:
-            self._told, self._sent = heard, True
-            await self._tell(events.TextDelta(self._id or "", heard[len(told) :]))
+        self._again = None
+        await self._more(heard[len(told) :])
+
+    async def _more(self, text: str) -> None:
+        if text:
+            self._told.append(text)
+            self._sent = True
+            await self._tell(events.TextDelta(self._id or "", text))
 
 
 def own_text(reply: Reply[Any], schema: Mapping[str, Any] | None) -> Reply[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
+from codex_oauth.endpoint.reading import image_in
 from codex_oauth.endpoint.refusals import ApiError, bad_request
 from codex_oauth.types import as_object
 
@@ -221,14 +222,7 @@ class _Reading:
                 return {"type": kind, "text": _text(part, "refusal", where)}
             case "image_url" if images:
                 image = as_object(part.get("image_url")) or {}
-                url = _text(image, "url", f"{where}.image_url")
-                if not url.startswith("data:"):
-                    raise bad_request(
-                        f"{where}.image_url.url: must be a data URL: codex takes no remote images, and nothing is "
-                        "fetched here; send the image itself, as data:image/png;base64,…",
-                        param=f"{where}.image_url.url",
-                        code="unsupported_value",
-                    )
+                url = image_in(image, "url", f"{where}.image_url.")
                 if image.get("detail") not in (None, "auto"):
                     self.ignored.add("messages.image_url.detail")
                 return {"type": "input_image", "image_url": url}

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from codex_oauth.endpoint.refusals import bad_request
+from codex_oauth.errors import ConfigurationError
+from codex_oauth.images import data_url
 from codex_oauth.types import as_object
 
-__all__ = ("flag_in", "list_in", "mentions_json", "object_in", "text_in", "text_or_none", "whole_number_in")
+__all__ = ("flag_in", "image_in", "list_in", "mentions_json", "object_in", "text_in", "text_or_none", "whole_number_in")
 
 
 def text_in(one: Mapping[str, Any], name: str, where: str = "") -> str:
@@ -95,6 +97,26 @@ def list_in(one: Mapping[str, Any], name: str, where: str = "") -> list[object]:
     if not isinstance(value, list):
         raise bad_request(f"{where}{name} must be a list", param=where + name, code="invalid_type")
     return cast("list[object]", value)
+
+
+def image_in(one: Mapping[str, Any], name: str, where: str) -> str:
+    """A member that is an image in a data URL.
+
+    Raises:
+        ApiError: It is missing, a URL of another kind, or no image that can be sent.
+    """
+    url = one.get(name)
+    if not isinstance(url, str) or not url.startswith("data:"):
+        message = (
+            f"{where}{name} must be a data URL: codex takes no remote images and no files, and nothing is fetched "
+            "here; send the image itself, as data:image/png;base64,…"
+        )
+        raise bad_request(message, param=where + name, code="invalid_image_url")
+    try:
+        return data_url(url)
+    except ConfigurationError as error:
+        message = f"{where}{name} cannot be sent: {error.message}"
+        raise bad_request(message, param=where + name, code="invalid_image_url") from None
 
 
 def mentions_json(instructions: str | None, items: Iterable[Mapping[str, Any]]) -> bool:

@@ -32,7 +32,7 @@ class Item:
         id: Its id.
         index: Its `output_index`.
         phase: A message's.
-        texts: The text of a message, or the parts of the summary of reasoning.
+        texts: The pieces of the text of a message, or the parts of the summary of reasoning.
         closed: How many of them have ended.
         done: Whether the whole item has.
     """
@@ -79,17 +79,17 @@ class ResponseEvents:
         item = self._add("message", message(item_id, (), phase=phase, status="in_progress"), place)
         item.phase = phase
         self._piece("response.content_part.added", item, content_index=0, part=output_text(""))
-        item.texts.append("")
         return item
 
     def text(self, item: Item, delta: str) -> None:
         """A message goes on."""
-        item.texts[0] += delta
+        item.texts.append(delta)
         self._piece("response.output_text.delta", item, content_index=0, delta=delta, logprobs=[])
 
     def end_message(self, item: Item, status: str) -> None:
         """A message ends."""
-        text, part = item.texts[0], output_text(item.texts[0])
+        text = "".join(item.texts)
+        part = output_text(text)
         self._piece("response.output_text.done", item, content_index=0, text=text, logprobs=[])
         self._piece("response.content_part.done", item, content_index=0, part=part)
         self._done(item, message(item.id, [part], phase=item.phase, status=status))

@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, cast
 
-from codex_oauth.endpoint.reading import list_in, text_in, text_or_none
-from codex_oauth.endpoint.refusals import ApiError, bad_request
-from codex_oauth.errors import ConfigurationError
-from codex_oauth.images import data_url
+from codex_oauth.endpoint.reading import image_in, list_in, text_in, text_or_none
+from codex_oauth.endpoint.refusals import bad_request
 from codex_oauth.types import as_object
 
 __all__ = ("Input", "read_input")
@@ -139,7 +137,9 @@ class _Reading:
             self.ignored.add("input.reasoning")
             return
         encrypted = text_in(item, "encrypted_content", f"{where}.")
-        summary, own_id = list_in(item, "summary", f"{where}."), text_or_none(item, "id", f"{where}.")
+        own_id, summary = text_or_none(item, "id", f"{where}."), list[Any]()
+        if item.get("summary") is not None:
+            summary = self._parts(item, "summary", where, ("summary_text",))
         # What is sealed may be sealed for this id.
         named = {"id": own_id} if own_id else {}
         self.items.append({"type": "reasoning", **named, "summary": summary, "encrypted_content": encrypted})
@@ -161,7 +161,7 @@ class _Reading:
         if kind == "input_image":
             if part.get("detail") not in (None, "auto"):
                 self.ignored.add("input.input_image.detail")
-            return {"type": kind, "image_url": _image(part, where)}
+            return {"type": kind, "image_url": image_in(part, "image_url", f"{where}.")}
         if kind == "refusal":
             # codex has no such part, and what the model said is what it said.
             return {"type": "output_text", "text": text_in(part, "refusal", f"{where}.")}
@@ -175,19 +175,3 @@ def _once(known: dict[str, str], call_id: str, where: str) -> None:
         message = f"{where}.call_id is that of {known[call_id]}: a call has one id of its own, and one output"
         raise bad_request(message, param=f"{where}.call_id", code="invalid_value")
     known[call_id] = where
-
-
-def _image(part: Mapping[str, Any], where: str) -> str:
-    url = part.get("image_url")
-    if not isinstance(url, str) or not url.startswith("data:"):
-        raise _no_image(
-            "must be a data URL: codex takes no remote images and no files, and nothing is fetched here", where
-        )
-    try:
-        return data_url(url)
-    except ConfigurationError as error:
-        raise _no_image(f"cannot be sent: {error.message}", where) from None
-
-
-def _no_image(why: str, where: str) -> ApiError:
-    return bad_request(f"{where}.image_url {why}", param=f"{where}.image_url", code="invalid_image_url")

@@ -68,6 +68,8 @@ class Ingest:
             raise ConfigurationError("the tapes server's address is no URL") from None
         if parts.scheme not in ("http", "https") or not name:
             raise ConfigurationError("the tapes server's address must begin with http:// or https://, and name a host")
+        if not all(0 < len(label) < 64 for label in name.removesuffix(".").split(".")):
+            raise ConfigurationError("the tapes server's address names a host that cannot be")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ConfigurationError("the tapes server's address is a host and a port, with at most a path")
         if parts.scheme == "http" and not _is_this_machine(name):
@@ -76,6 +78,8 @@ class Ingest:
             )
         self._name = name
         self._secure = parts.scheme == "https"
+        if not all("!" <= character <= "~" for character in parts.path):
+            raise ConfigurationError("the path of the tapes server's address must be percent-encoded")
         self._path = parts.path.rstrip("/").removesuffix(_PATH) + _PATH
         self.host = name if self._port is None else f"{name}:{self._port}"
 
@@ -94,8 +98,9 @@ class Ingest:
             response = connection.getresponse()
             words = response.read(_LONGEST_ANSWER).decode("utf-8", "replace")
             return Answer(_fate(response.status), response.status, words)
-        except (OSError, HTTPException) as error:
-            # A certificate that does not fit, too: it may be mended while payloads wait.
+        except (OSError, HTTPException, ValueError) as error:
+            # A certificate that does not fit, too: it may be mended while payloads wait. A ValueError is a head's that
+            # is none.
             return Answer(Fate.LATER, 0, str(error) or type(error).__name__)
         finally:
             connection.close()

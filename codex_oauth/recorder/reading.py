@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from codex_oauth.metrics.writer import scan
 from codex_oauth.recorder.record import VERSION
+from codex_oauth.schema.depth import DEEPEST, is_too_deep
 
 __all__ = ("RecordFile",)
 
@@ -35,6 +36,9 @@ _KINDS: Final[Mapping[str, type | tuple[type, ...]]] = {
     "package_version": str,
 }
 _COUNTS: Final = ("input", "cached", "output", "reasoning")
+_MOST: Final = 2**63
+_DEEPEST: Final = DEEPEST + 20
+# Levels of a record: those of a schema, and what it stands in.
 
 
 class RecordFile:
@@ -83,8 +87,25 @@ def _is_record(line: Mapping[str, Any]) -> bool:
     items = [*line["input"], *line["output"], *line["tools"]]
     usage, timing = line["usage"], line["timing"]
     return (
-        all(isinstance(item, dict) for item in items)
-        and all(isinstance(usage.get(name), int) for name in _COUNTS)
+        all(isinstance(item, dict) and _has_parts(cast("Mapping[str, Any]", item)) for item in items)
+        and all(_is_count(usage.get(name)) for name in _COUNTS)
+        and _is_count(line.get("redacted") or 0)
         and isinstance(timing.get("ms"), int | float)
+        and 0 <= timing["ms"] < _MOST
         and all(isinstance(timing.get(name), str) for name in ("began", "ended"))
+        and not is_too_deep(line, _DEEPEST)
     )
+
+
+def _has_parts(item: Mapping[str, Any]) -> bool:
+    lists = [item.get("content"), item.get("summary")]
+    if not isinstance(item.get("output"), str):
+        lists.append(item.get("output"))
+    return all(
+        each is None or (isinstance(each, list) and all(isinstance(part, dict) for part in cast("list[object]", each)))
+        for each in lists
+    )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value < _MOST

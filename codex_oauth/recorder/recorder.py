@@ -207,5 +207,10 @@ _RECORDERS: WeakSet[Recorder] = WeakSet()
 def close_all() -> None:
     """Close every recorder of this process: what its end does, for one that ends without saying goodbye."""
     # Not every client is closed. Recorders that work are kept alive by their thread.
-    for recorder in tuple(_RECORDERS):
-        recorder.close()
+    recorders = tuple(_RECORDERS)
+    until = time.monotonic() + _GRACE
+    # Files first: one server that hangs must not take the time of all.
+    for recorder in recorders:
+        recorder.flush(max(0.0, until - time.monotonic()))
+    for recorder in recorders:
+        recorder.close(max(0.0, until - time.monotonic()))

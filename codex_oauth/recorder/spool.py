@@ -79,14 +79,13 @@ class Spool:
             SpoolFull: It is not taken.
             OSError: It could not be written.
         """
-        waiting = self.waiting()
-        if sum(map(_size, waiting)) + len(payload) > self._most_bytes:
+        if sum(map(_size, self._names())) + len(payload) > self._most_bytes:
             self._note_lost(request_id)
             raise SpoolFull(errno.ENOSPC, f"the spool {self.folder} is full")
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # The clock may be set back; what this process adds keeps its order.
         self._last = max(self._last + 1, time.time_ns())
-        name = f"{self._last:020d}-{os.getpid()}-{next(_SERIAL)}"
+        name = f"{self._last:020d}-{os.getpid()}-{next(_SERIAL)}-{len(payload)}"
         unfinished = self.folder / (name + _UNFINISHED)
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         try:
@@ -100,8 +99,11 @@ class Spool:
 
     def waiting(self) -> list[Path]:
         """What waits, the oldest first."""
-        with contextlib.suppress(FileNotFoundError):
-            return sorted(path for path in self.folder.iterdir() if path.name.endswith(_WAITING))
+        return [self.folder / name for name in sorted(self._names())]
+
+    def _names(self) -> list[str]:
+        with contextlib.suppress(FileNotFoundError), os.scandir(self.folder) as entries:
+            return [entry.name for entry in entries if entry.name.endswith(_WAITING)]
         return []
 
     @contextlib.contextmanager
@@ -129,7 +131,7 @@ class Spool:
 
     def state(self) -> SpoolState:
         """What is in it now."""
-        waiting = self.waiting()
+        waiting = self._names()
         return SpoolState(
             len(waiting), sum(map(_size, waiting)), _lines(self.rejected), _lines(self.folder / "lost.jsonl")
         )
@@ -145,10 +147,10 @@ class Spool:
                     path.unlink()
 
 
-def _size(path: Path) -> int:
-    with contextlib.suppress(OSError):  # it was taken meanwhile
-        return path.stat().st_size
-    return 0
+def _size(name: str) -> int:
+    """How large a payload is, by its file's name: many thousands may wait, and each new one asks for all of them."""
+    size = name.removesuffix(_WAITING).rpartition("-")[2]
+    return int(size) if size.isdecimal() else 0
 
 
 def _line(value: dict[str, Any]) -> bytes:

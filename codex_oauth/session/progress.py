@@ -199,7 +199,8 @@ class TurnProgress:
         if self._pieces > most or len(piece) > room:
             self.stop = "length"
             # The app-server's own count never comes for a turn that is broken off.
-            self._spent += Usage(output=min(self._pieces, most))
+            said = sum(map(len, self.request.said()))
+            self._spent += Usage(input=said // _CHARACTERS, output=min(self._pieces, most))
             piece = piece[: max(0, room)] if self._pieces <= most else ""
         self._partial[item_id] = self._partial.get(item_id, "") + piece
         return piece

@@ -162,6 +162,16 @@ def _is_whole(value: Mapping[str, Any]) -> bool:
     if not all(isinstance(items, list) for items in lists) or not isinstance(value.get("usage"), dict):
         return False
     items = [item for items in cast("Sequence[Sequence[object]]", lists) for item in items]
-    return all(isinstance(item, dict) for item in items) and {"instructions", "request_id", "turn_id", "number"} <= set(
-        value
+    return (
+        all(isinstance(item, dict) and _has_parts(cast("Mapping[str, Any]", item)) for item in items)
+        and {"instructions", "request_id", "turn_id", "number"} <= set(value)
+        and all(type(value["usage"].get(name)) is int for name in ("input", "cached", "output", "reasoning"))
     )
+
+
+def _has_parts(item: Mapping[str, Any]) -> bool:
+    for name in ("content", "output", "summary"):
+        parts: object = item.get(name)
+        if isinstance(parts, list) and not all(isinstance(part, dict) for part in cast("list[object]", parts)):
+            return False
+    return True

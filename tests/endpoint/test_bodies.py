@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from codex_oauth.endpoint.bodies import ClientGone, read_body
+from codex_oauth.endpoint.bodies import ClientGone, read_body, read_object
 from codex_oauth.endpoint.refusals import ApiError
 
 Message = MutableMapping[str, Any]
@@ -55,6 +55,21 @@ def test_one_that_is_too_large_is_refused_as_soon_as_that_is_known(
     with pytest.raises(ApiError) as caught:
         read(*messages, headers=headers)
     assert caught.value.status == 413
+
+
+@pytest.mark.parametrize(
+    "value", ["1e999", "-1e999", "NaN", "1" + "0" * 20, "-1" + "0" * 19, r'"\ud800"', r'{"\udc00": 1}']
+)
+def test_what_codex_could_not_read_is_refused_before_it_hangs_on_it(value: str) -> None:
+    async def run() -> None:
+        async def receive() -> Message:
+            return piece(f'{{"a": [{value}]}}'.encode(), more=False)
+
+        await read_object(receive, {b"content-type": b"application/json"})
+
+    with pytest.raises(ApiError) as caught:
+        anyio.run(run)
+    assert (caught.value.status, caught.value.code) == (400, "invalid_json")
 
 
 @pytest.mark.parametrize("messages", [[], [piece(b"abc")]])

@@ -224,6 +224,10 @@ WRONG: list[tuple[list[Any], str]] = [
     ([{"role": "user", "content": [{"type": "file"}]}], "messages[0].content[0].type"),
     ([{"role": "user", "content": [{"type": "text"}]}], "messages[0].content[0].text"),
     (
+        [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}}]}],
+        "messages[0].content[0].image_url.url",
+    ),
+    (
         [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]}],
         "messages[0].content[0].image_url.url",
     ),

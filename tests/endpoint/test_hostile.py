@@ -109,6 +109,39 @@ def test_a_body_that_is_none_is_refused_in_the_apis_form(served: Served, body: b
     assert served.chatgpt.model_requests == ()
 
 
+HOSTILE = "lo\r\nx-evil: 1"
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters", "status", "ignored"),
+    [
+        ("responses", {"reasoning": {HOSTILE: 1}}, 200, "reasoning.lo??x-evil??1"),
+        ("responses", {"text": {"ä\x00" * 50: 1}}, 200, "text." + "?" * 55),
+        ("responses", {"reasoning": {f"m{number}": 1 for number in range(5000)}}, 200, "reasoning.m0, reasoning.m1, "),
+        ("responses", {"reasoning": {"effort": HOSTILE}}, 400, None),
+        ("responses", {"reasoning": {"effort": "x" * 100_000}}, 400, None),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_clients_own_words_are_no_part_of_the_head(
+    served: Served, path: str, parameters: dict[str, Any], status: int, ignored: str | None, stream: bool
+) -> None:
+    answer = served.ask("POST", f"/v1/{path}", {"model": "default", "input": "hi", "stream": stream, **parameters})
+    assert answer.status == status
+    assert "x-evil" not in answer.headers
+    assert "x-codex-oauth-effort" not in answer.headers
+    given = answer.headers.get("x-codex-oauth-ignored")
+    assert given is None if ignored is None else (given or "").startswith(ignored)
+    assert len(given or "") <= 1010
+
+
+def test_what_can_be_read_can_be_asked_for_without_its_body(served: Served) -> None:
+    for path in ("/", "/healthz", "/metrics", "/v1/models"):
+        answer = served.ask("HEAD", path)
+        assert (answer.status, answer.body) == (200, b"")
+    assert served.ask("HEAD", "/v1/chat/completions").status == 405
+
+
 def test_a_schema_that_is_nested_to_the_limit_is_refused_or_served(served: Served) -> None:
     schema: dict[str, Any] = {"type": "string"}
     for _ in range(300):

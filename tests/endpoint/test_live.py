@@ -10,6 +10,7 @@ import pytest
 
 from codex_oauth.endpoint.live import Live, own_text
 from codex_oauth.endpoint.refusals import ApiError
+from codex_oauth.endpoint.responses_events import ResponseEvents
 from codex_oauth.events import (
     Event,
     ItemStarted,
@@ -129,3 +130,22 @@ def test_the_text_is_in_the_callers_shape() -> None:
     assert mapped.items[0]["content"][0]["text"] == '{"a":1}'
     cut = reply('{"a": 1, "b"', finish="length")
     assert own_text(cut, schema) is cut
+
+
+def test_a_long_message_costs_no_more_for_each_piece_than_a_short_one() -> None:
+    # 100,000 pieces take a quarter of a second. Putting the text together with each would take a minute.
+    pieces = ["word " * 10] * 100_000
+    found = told(
+        ItemStarted("m1", "agentMessage"),
+        *(TextDelta("m1", piece) for piece in pieces),
+        MessageCompleted("m1", None, "".join(pieces)),
+        end=reply("".join(pieces)),
+    )
+    assert len(found) == len(pieces) + 2
+    events = ResponseEvents({})
+    item = events.add_message("m1", None)
+    for piece in pieces:
+        events.text(item, piece)
+        events.take()
+    events.end_message(item, "completed")
+    assert "".join(pieces).encode() in events.take()

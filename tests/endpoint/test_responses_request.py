@@ -158,6 +158,12 @@ REFUSED: Final[dict[str, tuple[dict[str, Any], str | None, str | None, str]]] = 
         "invalid_image_url",
         "PNG",
     ),
+    "a summary that is none": (
+        {"input": [HELLO, {"type": "reasoning", "summary": [{"type": "bogus"}], "encrypted_content": "x"}]},
+        "input[1].summary[0].type",
+        "unsupported_value",
+        "summary_text",
+    ),
     "an image in a system message": (
         {"input": [{"role": "system", "content": [{"type": "input_image", "image_url": PIXEL}]}]},
         "input[0].content[0].type",

@@ -173,6 +173,7 @@ def test_what_is_wrong_with_the_command_line_is_said_before_anything_is_started(
         (("--http", "--on-demand"), "--on-demand is for the warm service"),
         (("--http", "--no-access-log", "--log-file", "x"), "give one of --log-file and --no-access-log"),
         (("--http", "--port", "70000"), "70000"),
+        (("--http", "--timeout", "nan"), "--timeout must be a number"),
     ):
         done = run_cli("serve", *words)
         assert done.returncode == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -308,6 +309,32 @@ def test_what_nobody_closes_is_recorded_as_the_interpreter_ends(tmp_path: Path) 
     assert len(list(RecordFile(path))) == 20
 
 
+SERVERS_THAT_HANG = """
+import sys
+from codex_oauth.events import ResponseCompleted
+from codex_oauth.recorder import FileSink, Recorder, TapesSink
+from tests.recorder.samples import number
+folder, port = sys.argv[1:]
+recorders = [
+    Recorder([TapesSink(f"http://127.0.0.1:{port}", spool=f"{folder}/{count}"), FileSink(f"{folder}/recorded.jsonl")])
+    for count in range(4)
+]
+for count, recorder in enumerate(recorders):
+    recorder.observe(ResponseCompleted(number(count)))
+"""
+
+
+@pytest.mark.slow
+def test_many_servers_that_hang_keep_the_interpreter_no_longer_than_one(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        began = time.monotonic()
+        command = [sys.executable, "-c", SERVERS_THAT_HANG, str(tmp_path), str(server.getsockname()[1])]
+        subprocess.run(command, cwd=ROOT, timeout=60, check=True)
+        assert time.monotonic() - began < 6
+    assert len(list(RecordFile(tmp_path / "recorded.jsonl"))) == 4
+    assert len(list(tmp_path.rglob("*.json"))) == 4
+
+
 # --- what is asked for -----------------------------------------------------------------------------------------------
 
 
@@ -358,6 +385,14 @@ def test_what_is_no_sink_is_refused(plain: Settings, wrong: Any) -> None:
         recorder_of(plain, wrong)
 
 
+def nested(levels: int) -> dict[str, Any]:
+    """A value of so many levels."""
+    value: dict[str, Any] = {}
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
 def test_records_of_a_later_version_and_other_lines_are_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "recorded.jsonl"
     good = record_of(RESPONSE)
@@ -366,6 +401,14 @@ def test_records_of_a_later_version_and_other_lines_are_passed_over(tmp_path: Pa
         {**good, "version": 2},
         {**good, "input": [said("user", "x"), 5]},
         {**good, "usage": {"input": 1}},
+        {**good, "usage": {**good["usage"], "input": 10**400}},
+        {**good, "timing": {**good["timing"], "ms": float("nan")}},
+        {**good, "timing": {**good["timing"], "ms": float("inf")}},
+        {**good, "redacted": "two"},
+        {**good, "output": [{"type": "message", "role": "assistant", "content": ["text"]}]},
+        {**good, "output": [{"type": "reasoning", "summary": ["text"]}]},
+        {**good, "input": [{"type": "function_call_output", "call_id": "a", "output": [1]}]},
+        {**good, "schema": nested(300)},
         {key: value for key, value in good.items() if key != "thread_id"},
         {"command": "complete"},
         [],
@@ -373,5 +416,5 @@ def test_records_of_a_later_version_and_other_lines_are_passed_over(tmp_path: Pa
     path.write_text("\n".join(map(json.dumps, lines)) + '\n{"torn": "\n', encoding="utf-8")
     found = RecordFile(path)
     assert list(found) == [good]
-    assert (found.skipped, found.newer) == (6, 1)
+    assert (found.skipped, found.newer) == (14, 1)
     assert next(read(path)) == good

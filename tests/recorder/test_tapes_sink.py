@@ -325,6 +325,10 @@ def test_a_response_without_output_is_not_posted(tapes: TapesServer, tmp_path: P
         ("https://user:word@tapes.example", "a host and a port"),
         ("https://tapes.example/?key=1", "a host and a port"),
         ("http://127.0.0.1:99999", "no URL"),
+        ("https://tapes..example", "cannot be"),
+        (f"https://{'a' * 64}.example", "cannot be"),
+        ("https://tapes.example/ü", "percent-encoded"),
+        ("https://tapes.example/a b", "percent-encoded"),
     ],
 )
 def test_an_address_that_is_none_is_refused(url: str, words: str, tmp_path: Path) -> None:
@@ -338,6 +342,17 @@ def test_an_address_has_one_spool_however_it_is_written(url: str, tmp_path: Path
     one, other = TapesSink(url, spool=tmp_path), TapesSink(url.rstrip("/") + "/", spool=tmp_path)
     assert one.spool.folder == other.spool.folder
     assert list(tmp_path.iterdir()) == [], "nothing is made until something waits"
+
+
+def test_how_much_waits_is_known_without_looking_at_each_file(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool", most_bytes=1000)
+    spool.add("a", b"x" * 600)
+    spool.add("b", b"x" * 300)
+    for path in spool.waiting():
+        path.write_bytes(b"")
+    assert spool.state() == (2, 900, 0, 0)
+    with pytest.raises(SpoolFull):
+        spool.add("c", b"x" * 101)
 
 
 def test_the_state_of_a_spool_that_is_not_there_is_empty(tmp_path: Path) -> None:

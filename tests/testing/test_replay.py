@@ -260,6 +260,8 @@ def test_both_files_of_a_recording_are_played_and_a_line_that_was_cut_off_is_not
         ("", ValueError, "no recorded response"),
         ('{"command": "complete"}\nno JSON\n[]\n', ValueError, "no recorded response"),
         ('{"version": 2}\n', ValueError, "later version"),
+        (json.dumps({**record_of(RESPONSE), "usage": {}}), ValueError, "no recorded response"),
+        (json.dumps({**record_of(RESPONSE), "input": [output("a", [1])]}), ValueError, "no recorded response"),
     ],
 )
 def test_a_file_that_holds_no_recording_is_refused(
