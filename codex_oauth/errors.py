@@ -119,11 +119,13 @@ class CodexOAuthError(Exception):
         code: A stable word for logs and metrics, such as `usage_limit_reached`.
         retryable: Whether the same call, made again later without a change, may succeed.
         exit_status: What the command line exits with for it.
+        usage: The tokens that a failed call has cost all the same, a `Usage`; None where it is no call's.
     """
 
     code: ClassVar[str] = "error"
     retryable: bool = False
     exit_status: ClassVar[int] = 1
+    usage: Any = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -508,7 +510,8 @@ class IncompleteReplyError(TurnError):
 
 
 class EmptyReplyError(TurnError):
-    """The turn completed without a final message: nothing, reasoning only, or commentary only."""
+    """The turn completed without a final message: nothing, reasoning only, commentary only, or a refusal, which codex
+    (0.163, 0.169) drops without a word."""
 
     code = "empty_reply"
     retryable = True

@@ -53,7 +53,8 @@ def _named(records: Sequence[Mapping[str, Any]], record_id: str) -> Mapping[str,
     shown = printable(record_id)
     if near:
         some = ", ".join(printable(name) for name in list(near)[:3])
-        raise ConfigurationError(f"{count(len(near))} responses have ids that begin with {shown}: {some}, …")
+        more = ", …" if len(near) > 3 else ""
+        raise ConfigurationError(f"{count(len(near))} responses have ids that begin with {shown}: {some}{more}")
     raise ConfigurationError(f"no response with the id {shown}; codex-oauth record show --last 5 shows the last ones")
 
 

@@ -92,7 +92,7 @@ def _show(counted: Tally, found: RecordFile) -> None:
     if not counted.all.responses:
         click.echo("no records")
         return
-    facts = [f"{count(counted.all.responses)} responses in {count(counted.threads)} threads"]
+    facts = [f"{_many(counted.all.responses, 'response')} in {_many(counted.threads, 'thread')}"]
     facts += [f"{count(counted.redacted)} secrets replaced"] * bool(counted.redacted)
     facts += [f"{count(counted.duplicates)} recorded twice"] * bool(counted.duplicates)
     rough = counted.all.responses - counted.exact
@@ -130,3 +130,7 @@ def _show_spool(folder: Path, state: SpoolState) -> None:
         click.echo(f"  refused by it: {count(state.rejected)}; {printable(str(folder / 'rejected.jsonl'))} says why")
     if state.lost:
         click.echo(f"  not kept, since the spool was full: {count(state.lost)}")
+
+
+def _many(number: int, what: str) -> str:
+    return f"{count(number)} {what}{'' if number == 1 else 's'}"

@@ -62,6 +62,8 @@ def serve_http(
     path = Path(os.path.abspath(os.path.expanduser(token_file))) if token_file else settings.state_dir / FILE_NAME
     token, made = bearer_token(path)
     if print_token:
+        if made:
+            say(f"codex-oauth: there was no token yet; it was made, in {printable(str(path))}")
         click.echo(token)
         return
     if find_spec("uvicorn") is None:
@@ -71,7 +73,9 @@ def serve_http(
     from codex_oauth.endpoint.access import AccessLog
     from codex_oauth.endpoint.apis import APIS
     from codex_oauth.endpoint.running import HOST, Serving, listen, serve
+    from codex_oauth.process import find_binary
 
+    find_binary(settings)
     warnings.showwarning = _show
     log = None if no_access_log else AccessLog(Path(os.path.abspath(log_file)) if log_file else None)
     listening = listen(_PORT if port is None else port)
@@ -81,6 +85,9 @@ def serve_http(
     if made:
         say(f"  a token was made, and is shown this once: {token}")
         say(f"  it is kept in {printable(str(path))}")
+    if settings.record is not None or settings.record_tapes is not None:
+        where = settings.record or settings.record_tapes
+        say(f"  what models are sent and what they answer is recorded, into {printable(str(where))}")
     say(f"  export OPENAI_BASE_URL={base_url}")
     say(f'  export OPENAI_API_KEY="$({command})"')
     serving = Serving(

@@ -90,7 +90,9 @@ class Answering:
             reply = await self._ask(steps.once_more(first, wrong), label, end, live)
             reply = replaced(reply, usage=first.usage + reply.usage, repaired=True)
             if (wrong := steps.wrong(reply)) is not None:
-                raise ApiError(502, wrong.message, type="server_error", code=wrong.code, headers=_UNREPEATABLE)
+                raise ApiError(
+                    502, wrong.message, type="server_error", code=wrong.code, headers=_UNREPEATABLE, usage=reply.usage
+                )
         reply = own_text(_fewer(reply, asked), asked.schema)
         if live is not None:
             await live.finish(reply)

@@ -69,6 +69,7 @@ class Exchange:
         self.error: str | None = None
         self.account: Account | None = None
         self._reply: Reply[Any] | None = None
+        self._wasted: Usage | None = None
         self._first: float | None = None
         self._streamed = False
 
@@ -103,6 +104,7 @@ class Exchange:
     def failed(self, error: ApiError) -> None:
         """Keep what went wrong."""
         self.error = error.code or error.type
+        self._wasted = error.usage
 
     async def refuse(self, error: ApiError) -> None:
         """Send an error."""
@@ -151,10 +153,11 @@ class Exchange:
             route=route_of(self.path),
             status=self.status or CLIENT_GONE,
             ms=self.elapsed(),
-            model=reply.model if reply else None,
+            # What has cost something has run.
+            model=reply.model if reply else asked.model if asked and self._wasted else None,
             effort=reply.effort if reply else None,
             first_ms=self._first,
-            usage=reply.usage if reply else Usage(),
+            usage=reply.usage if reply else self._wasted or Usage(),
             finish=reply.finish if reply else None,
             error=self.error,
             streamed=self._streamed,
@@ -176,7 +179,7 @@ class Exchange:
             "model": call.model,
             "effort": call.effort,
             "tokens": None
-            if reply is None
+            if reply is None and self._wasted is None
             else {
                 "input": usage.input,
                 "cached": usage.cached,

@@ -21,7 +21,6 @@ COOKIE: Final = "codex_oauth_page"
 
 _NAMES: Final = ("127.0.0.1", "localhost")
 _FORBIDDEN: Final = {"x-should-retry": "false"}
-_HOW: Final = "`codex-oauth serve --http --print-token` prints it"
 
 
 class Guard:
@@ -30,10 +29,12 @@ class Guard:
     Args:
         token: The bearer token.
         port: The port that the endpoint listens on.
+        token_command: The shell command that prints the token.
     """
 
-    def __init__(self, token: str, port: int) -> None:
+    def __init__(self, token: str, port: int, token_command: str) -> None:
         self._token = token.encode()
+        self._how = f"on its machine, `{token_command}` prints it"
         hosts = {f"{name}:{port}" for name in _NAMES}
         if port == 80:
             hosts.update(_NAMES)
@@ -61,10 +62,10 @@ class Guard:
         """
         given = headers.get(b"authorization")
         if given is None:
-            raise _unauthorized(f"a token is needed: Authorization: Bearer TOKEN; {_HOW}", "Bearer")
+            raise _unauthorized(f"a token is needed: Authorization: Bearer TOKEN; {self._how}", "Bearer")
         scheme, _, token = given.partition(b" ")
         if scheme.lower() != b"bearer" or not self.knows(token.strip()):
-            raise _unauthorized(f"the token is not this endpoint's; {_HOW}", 'Bearer error="invalid_token"')
+            raise _unauthorized(f"the token is not this endpoint's; {self._how}", 'Bearer error="invalid_token"')
 
     def knows(self, token: bytes) -> bool:
         """Whether it is the token."""

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from codex_oauth import errors
-from codex_oauth.errors import CodexOAuthError, UpstreamHTTPError, UsageLimitError
+from codex_oauth.errors import CodexOAuthError, UnknownModelError, UpstreamHTTPError, UsageLimitError
+from codex_oauth.types import Usage
 
 __all__ = ("ROWS", "ApiError", "Row", "as_refusal", "bad_request", "refusal_of", "row_of")
 
@@ -30,6 +31,7 @@ class ApiError(Exception):
         code: A word that programs can tell it by; None where OpenAI has none either.
         param: The request's parameter that is at fault, such as `messages[2].content`; None where none is.
         headers: What goes with it, names in lower case.
+        usage: The tokens that it has cost all the same; None for none.
     """
 
     def __init__(
@@ -41,9 +43,11 @@ class ApiError(Exception):
         code: str | None = None,
         param: str | None = None,
         headers: Mapping[str, str] | None = None,
+        usage: Usage | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
+        self.usage = usage
         self.message = message
         self.type = type
         self.code = code
@@ -145,7 +149,12 @@ def refusal_of(error: CodexOAuthError, *, now: float | None = None) -> ApiError:
     if after is not None:
         headers["retry-after"] = str(after)
     message = " ".join(error.message.split())[:_LONGEST]
-    return ApiError(row.status, message, type=row.type, code=row.code or error.code, param=row.param, headers=headers)
+    if isinstance(error, UnknownModelError) and "unknown model" in message:
+        message += "; `default` is the first of the small tier"
+    code = row.code or error.code
+    return ApiError(
+        row.status, message, type=row.type, code=code, param=row.param, headers=headers, usage=error.usage
+    )
 
 
 def as_refusal(error: Exception) -> ApiError:

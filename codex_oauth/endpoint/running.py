@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -20,7 +21,6 @@ from codex_oauth.errors import (
     CodexNotFoundError,
     CodexOAuthError,
     ConfigurationError,
-    ProcessError,
     UnsupportedCodexError,
 )
 
@@ -39,6 +39,9 @@ _LAST: Final = 2.0
 # Seconds for the calls that run when it is told to end, and for their answers where they were cut off.
 
 _TICK: Final = 0.1
+
+_GLANCE: Final = 0.5
+# Seconds for a look at who else has the port.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +83,24 @@ def listen(port: int) -> socket.socket:
         made.listen(1024)
     except OSError as error:
         made.close()
+        there = "; an endpoint of codex-oauth listens there already" if _answers(port) else ""
         raise ConfigurationError(
-            f"port {port} of {HOST} cannot be had: {error.strerror}; --port names another one"
+            f"port {port} of {HOST} cannot be had: {error.strerror}{there}; --port names another one"
         ) from error
     return made
+
+
+def _answers(port: int) -> bool:
+    """Whether it looks as if another endpoint had this port."""
+    asking = http.client.HTTPConnection(HOST, port, timeout=_GLANCE)
+    try:
+        asking.request("GET", "/healthz")
+        answer = asking.getresponse()
+        return answer.getheader("openai-processing-ms") is not None and answer.read(64) == b'{"status":"ok"}'
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        asking.close()
 
 
 async def serve(
@@ -108,20 +125,21 @@ async def serve(
 
     Raises:
         ProcessError: There is no codex that could serve.
+        ConfigurationError: No call could ever be made with these settings.
     """
     port = listening.getsockname()[1]
-    guard, watch = Guard(serving.token, port), Watch(codex)
+    guard, watch = Guard(serving.token, port, serving.token_command), Watch(codex)
     calls = Calls(codex, apis, watch, timeout=serving.timeout, concurrency=serving.concurrency)
     base_url = f"http://{HOST}:{port}/v1"
     site = Site(guard, calls, watch, base_url=base_url, token_command=serving.token_command)
-    server = _server(Endpoint(guard, calls, site, serving.log), calls)
-    failures: list[ProcessError] = []
+    server = _server(Endpoint(guard, calls, site, serving.log), calls, say)
+    failures: list[CodexOAuthError] = []
 
     async def warm_up() -> None:
         try:
             await watch.begin()
             await calls.catalogue.models()
-        except (CodexNotFoundError, UnsupportedCodexError) as error:
+        except (CodexNotFoundError, ConfigurationError, UnsupportedCodexError) as error:
             failures.append(error)
             server.should_exit = True
         except AccountError as error:
@@ -139,7 +157,7 @@ async def serve(
         raise failures[0]
 
 
-def _server(app: Endpoint, calls: Calls) -> Any:
+def _server(app: Endpoint, calls: Calls, say: Callable[[str], None]) -> Any:
     import uvicorn
 
     from codex_oauth.endpoint.connections import HEAD_BYTES, KEEP_ALIVE, bounded_protocol
@@ -156,6 +174,8 @@ def _server(app: Endpoint, calls: Calls) -> Any:
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             calls.stopping = True
+            if (running := calls.tally.in_flight) and not self._at_once:
+                say(f"ending; calls that run: {running}, for {_GRACE:g} s at most. Once more ends them at once")
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._cut)
                 await super().shutdown(sockets)

@@ -37,7 +37,7 @@ FORM = "application/x-www-form-urlencoded"
 )
 def test_only_its_own_host_and_origin_are_answered(host: str, origin: str | None, status: int | None) -> None:
     headers = {b"host": host.encode(), **({} if origin is None else {b"origin": origin.encode()})}
-    guard = Guard(TOKEN, 8787)
+    guard = Guard(TOKEN, 8787, "cat token")
     if status is None:
         guard.check_place(headers)
         return
