@@ -152,9 +152,7 @@ def refusal_of(error: CodexOAuthError, *, now: float | None = None) -> ApiError:
     if isinstance(error, UnknownModelError) and "unknown model" in message:
         message += "; `default` is the first of the small tier"
     code = row.code or error.code
-    return ApiError(
-        row.status, message, type=row.type, code=code, param=row.param, headers=headers, usage=error.usage
-    )
+    return ApiError(row.status, message, type=row.type, code=code, param=row.param, headers=headers, usage=error.usage)
 
 
 def as_refusal(error: Exception) -> ApiError:

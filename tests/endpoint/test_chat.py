@@ -243,6 +243,22 @@ def test_a_call_that_is_required_is_asked_for_once_more_and_then_the_request_fai
     assert (answer.status, answer.error["code"]) == (502, "tool_choice_not_honoured")
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"tools": [WEATHER], "tool_choice": "required"},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "integer"}}}},
+    ],
+    ids=["a-call", "a-schema"],
+)
+def test_what_a_request_costs_counts_although_it_fails(served: Served, parameters: dict[str, Any]) -> None:
+    served.chatgpt.script(Text("no", Usage(100, 0, 10, 0)), Text("never", Usage(110, 0, 20, 0)))
+    answer = served.chat("weather?", **parameters)
+    assert answer.status == 502
+    line = served.line_of(answer)
+    assert (line["tokens"]["input"], line["tokens"]["output"], line["model"]) == (210, 30, "gpt-6-luna")
+
+
 def test_a_reply_is_cut_off_at_its_limit(served: Served) -> None:
     served.chatgpt.script(Text("one two three four five six seven eight", chunks=8))
     answer = served.chat("count", max_completion_tokens=3)

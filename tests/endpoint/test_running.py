@@ -126,6 +126,29 @@ def test_told_to_end_it_lets_calls_finish_and_a_second_signal_cuts_them_off(
     chatgpt.wait_until(lambda: chatgpt.answering == 0)
 
 
+def test_who_starts_it_twice_is_told_that_it_runs(
+    start: Callable[..., Process], run_cli: RunCLI, tmp_path: Path
+) -> None:
+    process = start()
+    words = ("serve", "--http", "--port", str(process.port), "--token-file", str(process.token_file))
+    done = run_cli(*words)
+    assert (done.returncode, b"an endpoint of codex-oauth listens there already" in done.stderr) == (2, True)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        done = run_cli("serve", "--http", "--port", str(other.getsockname()[1]), *words[4:])
+    assert (done.returncode, b"Address already in use; --port" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "words"),
+    [(("--profile", "foo"), 2, b"no profile 'foo'"), (("--codex-bin", "/nope/codex"), 6, b"/nope/codex")],
+)
+def test_where_no_call_could_ever_be_made_it_ends(
+    run_cli: RunCLI, tmp_path: Path, options: tuple[str, ...], status: int, words: bytes
+) -> None:
+    done = run_cli("serve", "--http", "--port", "0", "--token-file", str(tmp_path / "token"), *options)
+    assert (done.returncode, words in done.stderr) == (status, True)
+
+
 def _listens(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
