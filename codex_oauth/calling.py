@@ -13,7 +13,7 @@ from anyio.lowlevel import RunVar
 
 from codex_oauth.account_calls import AccountCalls
 from codex_oauth.config import Settings
-from codex_oauth.conversation import ConversationHost
+from codex_oauth.conversation import Call, ConversationHost
 from codex_oauth.errors import CodexOAuthError, ConfigurationError
 from codex_oauth.events import Event, Observer
 from codex_oauth.images import data_url
@@ -79,16 +79,19 @@ class Calling(AccountCalls, AsyncContextManagerMixin):
         return streamed(lambda observer: self._call(label, spec, request, timeout, observer))
 
     def _host(self) -> ConversationHost:
-        return ConversationHost(self._call, self._prepare, self._limited, self._opened)
+        return ConversationHost(self._prepare, self._limited, self._opened)
 
     @asynccontextmanager
-    async def _opened(self) -> AsyncGenerator[None]:
-        """Within it, calls share an app-server, whether or not they did before."""
+    async def _opened(self) -> AsyncGenerator[Call]:
+        """Within it, calls share an app-server: the client's own, or where that is not open one of this block's, which
+        no other block ends."""
         if self._process.is_shared:
-            yield
+            yield self._call
         else:
-            async with self:
-                yield
+            client = Calling(self._settings, self._max_concurrency, record=False)
+            client._recorder = self._recorder
+            async with client:
+                yield client._call
 
     # --- the parts of a call ------------------------------------------------------------------------------------
 
@@ -195,6 +198,7 @@ class Calling(AccountCalls, AsyncContextManagerMixin):
             outcome = "ok"
         except CodexOAuthError as failure:
             outcome, error = "error", failure.code
+            failure.usage = trace.usage
             raise
         except Exception:
             outcome, error = "error", "unexpected"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeAlias, cast
 
 import anyio
 from anyio import AsyncContextManagerMixin
 
-from codex_oauth.errors import ConfigurationError, StepLimitError
-from codex_oauth.items import checked_items, checked_tools
+from codex_oauth.errors import ConfigurationError, TurnInterruptedError
+from codex_oauth.items import checked_items, checked_tools, kept_items
 from codex_oauth.lease import Kept
 from codex_oauth.records import replace
 from codex_oauth.schema import OutputSpec
@@ -36,20 +36,28 @@ TOOL_TIMEOUT: Final = 60.0
 """Seconds for one call of a tool, where the caller names no other number."""
 
 
+_NEVER_ASKED: Final = ("exec_command", "shell_command")
+# codex 0.163 and 0.169 offer them to the model, and then tell it that there are none of these names.
+
+_LEAVING: Final = 1.0
+"""Seconds that leaving a conversation waits for its turn. To stop one takes 0.15 at most; tools may have to tidy up."""
+
+Call: TypeAlias = Callable[..., Awaitable[Reply[Any]]]
+"""Makes a call: a label, the wanted output, the turn, seconds, an observer, and where the thread is kept."""
+
+
 class ConversationHost(NamedTuple):
     """What a conversation needs of its client.
 
     Attributes:
-        call: Makes a call: a label, the wanted output, the turn, seconds, an observer, and where the thread is kept.
         prepare: Checks a prompt, and makes the turn of it.
         limited: Adds the limit of the output to a turn.
-        opened: A block within which calls share an app-server.
+        opened: A block within which calls share an app-server; it gives what makes them.
     """
 
-    call: Callable[..., Awaitable[Reply[Any]]]
     prepare: Callable[..., tuple[OutputSpec[Any], TurnRequest]]
     limited: Callable[[TurnRequest, int | None], TurnRequest]
-    opened: Callable[[], AbstractAsyncContextManager[None]]
+    opened: Callable[[], AbstractAsyncContextManager[Call]]
 
 
 class Conversation(AsyncContextManagerMixin):
@@ -75,10 +83,13 @@ class Conversation(AsyncContextManagerMixin):
     ) -> None:
         if type(max_steps) is not int or max_steps < 1:
             raise ConfigurationError("max_steps must be a whole number of at least 1")
-        if not isinstance(cast("object", tool_timeout), int | float) or tool_timeout <= 0:
+        if not isinstance(cast("object", tool_timeout), int | float) or not tool_timeout > 0:
             raise ConfigurationError("tool_timeout is in seconds, and more than 0")
         self._host = host
         known = tools_of(tools)
+        for number, one in enumerate(known):
+            if one.name in _NEVER_ASKED:
+                raise ConfigurationError(f"tools[{number}]: codex never asks for a tool of the name {one.name!r}")
         self._offered = checked_tools(
             [{"name": one.name, "description": one.description, "inputSchema": one.schema} for one in known]
         )
@@ -90,8 +101,8 @@ class Conversation(AsyncContextManagerMixin):
         self._max_steps = max_steps
         self._label = label
         self._kept = Kept()
-        self._open = False
-        self._busy = False
+        self._call: Call | None = None
+        self._running: _Turn | None = None
 
     @property
     def history(self) -> tuple[Mapping[str, Any], ...]:
@@ -133,6 +144,7 @@ class Conversation(AsyncContextManagerMixin):
 
         Raises:
             StepLimitError: The model called tools in more responses than `max_steps`.
+            TurnInterruptedError: The conversation was left meanwhile.
             CodexOAuthError: As `AsyncCodex.complete`. The conversation is where it was before then.
         """
         return await self._turn(*self._prepared(prompt, images, output, max_output_tokens), timeout, _ignore)
@@ -153,12 +165,14 @@ class Conversation(AsyncContextManagerMixin):
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self, None]:
-        async with self._host.opened():
-            self._open = True
+        async with self._host.opened() as call:
+            self._call = call
             try:
                 yield self
             finally:
-                self._open = False
+                self._call = None
+                if self._running is not None:
+                    await self._running.stop()
                 self._kept.drop()
 
     def _prepared(
@@ -170,51 +184,64 @@ class Conversation(AsyncContextManagerMixin):
     async def _turn(
         self, spec: OutputSpec[Any], request: TurnRequest, timeout: float | None, observer: Observer
     ) -> Reply[Any]:
-        if not self._open:
+        if self._call is None:
             raise RuntimeError("a conversation is used within `async with`")
-        if self._busy:
+        if self._running is not None:
             raise RuntimeError("a conversation has one turn at a time; fork() gives another conversation")
-        self._busy = True
+        self._running = turn = _Turn()
         good = False
         try:
-            reply = await self._with_tools(spec, replace(request, items=self._history), timeout, observer)
-            thread = self._kept.thread
-            if reply.finish == "stop" and thread is not None and thread.items is not None:
-                self._history, good = tuple(thread.items), True
-            return reply
+            with turn.scope:
+                reply = await self._with_tools(
+                    self._call, spec, replace(request, items=self._history), timeout, observer
+                )
+                thread = self._kept.thread
+                if reply.finish == "stop" and thread is not None and thread.items is not None:
+                    self._history, good = kept_items(thread.items), True
+                return reply
+            raise TurnInterruptedError("the conversation was left before its turn ended")
         finally:
-            self._busy = False
+            self._running = None
             if not good:
                 # What was said on it since is not what the caller goes on from.
                 self._kept.drop()
+            turn.ended.set()
 
     async def _with_tools(
-        self, spec: OutputSpec[Any], request: TurnRequest, timeout: float | None, observer: Observer
+        self, call: Call, spec: OutputSpec[Any], request: TurnRequest, timeout: float | None, observer: Observer
     ) -> Reply[Any]:
         seconds = self._timeout if timeout is None else timeout
-        runs: ToolRuns | None = None
+        failure: BaseException = TurnInterruptedError("the turn was cancelled by one of its own tools")
         try:
             async with anyio.create_task_group() as tasks:
                 runs = ToolRuns(self._tools, tasks, observer, timeout=self._tool_timeout, max_steps=self._max_steps)
-                running = runs
 
                 def observe(event: Event) -> None:
-                    running.observe(event)
                     observer(event)
+                    runs.observe(event)
 
                 request = replace(request, on_call=runs.answer)
                 try:
-                    return await self._host.call(self._label, spec, request, seconds, observe, self._kept)
+                    return await call(self._label, spec, request, seconds, observe, self._kept)
                 finally:
                     runs.stop()
                     tasks.cancel_scope.cancel()
         except BaseExceptionGroup as group:
             failure = group.exceptions[0]
-        else:
-            failure = StepLimitError(
-                f"the model called tools in more than {self._max_steps} responses (max_steps)", steps=self._max_steps
-            )
         raise failure
+
+
+class _Turn:
+    """A turn that runs, for whoever has to end it."""
+
+    def __init__(self) -> None:
+        self.scope = anyio.CancelScope()
+        self.ended = anyio.Event()
+
+    async def stop(self) -> None:
+        self.scope.cancel()
+        with anyio.move_on_after(_LEAVING, shield=True):
+            await self.ended.wait()
 
 
 def _ignore(event: Event) -> None:

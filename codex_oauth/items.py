@@ -6,7 +6,9 @@ answers a malformed item with an error that names no field.
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -18,13 +20,15 @@ from codex_oauth.types import as_object
 if TYPE_CHECKING:
     from codex_oauth.protocol import DynamicToolSpec
 
-__all__ = ("MAX_INPUT", "checked_items", "checked_tools", "split_last")
+__all__ = ("MAX_INPUT", "checked_items", "checked_tools", "kept_items", "split_last")
 
 MAX_INPUT: Final = 1_048_576
 """Characters of one input: codex refuses more (-32602 input_too_large), after everything has been started."""
 
-_TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]+\Z")
+_TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}\Z")
+_RESERVED: Final = re.compile(r"mcp(?:__.*)?\Z")  # codex's own word for what comes from a server of its
 _CALLS: Final = {"function_call": "arguments", "custom_tool_call": "input"}
+_OUTPUTS: Final = tuple(f"{kind}_output" for kind in _CALLS)
 _PARTS: Final = {
     "user": ("input_text", "input_image"),
     "developer": ("input_text",),
@@ -41,15 +45,28 @@ def checked_items(items: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], .
     if isinstance(items, str | bytes | Mapping) or not items:
         raise ConfigurationError("the input must be a list of items, and not empty")
     found = tuple(_item(item, f"items[{number}]") for number, item in enumerate(items))
-    calls = [item["call_id"] for item in found if item["type"] in _CALLS]
-    outputs = [item["call_id"] for item in found if item["type"].endswith("_call_output")]
+    calls = Counter(item["call_id"] for item in found if item["type"] in _CALLS)
+    outputs = Counter(item["call_id"] for item in found if item["type"] in _OUTPUTS)
     for call_id in (*calls, *outputs):
-        if calls.count(call_id) != 1 or outputs.count(call_id) != 1:
+        if calls[call_id] != 1 or outputs[call_id] != 1:
             raise ConfigurationError(
-                f"call {call_id!r} needs one call and one output: it has {calls.count(call_id)} and "
-                f"{outputs.count(call_id)}"
+                f"call {call_id!r} needs one call and one output: it has {calls[call_id]} and {outputs[call_id]}"
             )
+    for number, item in enumerate(found):
+        _check_sent(item, f"items[{number}]")
     return found
+
+
+def _check_sent(value: object, where: str) -> None:
+    """Refuse what is no JSON that codex reads: it would pass the whole message over, and never answer."""
+    if is_too_deep(value):
+        raise ConfigurationError(f"{where}: is nested more than {DEEPEST} levels deep")
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError(f"{where}: holds half a surrogate pair, which is no text") from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{where}: cannot be written as JSON: {error}") from None
 
 
 def _item(item: object, where: str) -> dict[str, Any]:
@@ -77,16 +94,18 @@ def _item(item: object, where: str) -> dict[str, Any]:
                 output = _parts(output, where, _PARTS["user"])
             return {"type": kind, "call_id": _text(one, "call_id", where), "output": output}
         case "reasoning":
-            summary = one.get("summary")
+            summary, sealed = one.get("summary"), one.get("encrypted_content")
             if not isinstance(summary, list):
                 raise ConfigurationError(f"{where}: summary must be a list")
+            if sealed is not None and not isinstance(sealed, str):
+                raise ConfigurationError(f"{where}: encrypted_content must be text")
             # Its sealed content belongs to its id; codex makes up another one where there is none.
             named = {"id": one["id"]} if isinstance(one.get("id"), str) else {}
             return {
                 "type": kind,
                 **named,
-                "summary": cast("list[Any]", summary),
-                "encrypted_content": one.get("encrypted_content"),
+                "summary": _parts(cast("list[object]", summary), where, ("summary_text",)),
+                "encrypted_content": sealed,
                 "content": None,
             }
         case _:
@@ -94,6 +113,19 @@ def _item(item: object, where: str) -> dict[str, Any]:
                 f"{where}: type must be message, function_call, function_call_output, custom_tool_call, "
                 "custom_tool_call_output or reasoning"
             )
+
+
+def kept_items(items: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """What of a thread's items another thread takes, and `checked_items` too. codex keeps calls that it has not
+    answered, and kinds that it knows no more of."""
+    calls = {item["call_id"] for item in items if item["type"] in _CALLS}
+    outputs = {item["call_id"] for item in items if item["type"] in _OUTPUTS}
+    return tuple(
+        item
+        for item in items
+        if item["type"] in ("message", "reasoning")
+        or (item["type"] in (*_CALLS, *_OUTPUTS) and item["call_id"] in calls & outputs)
+    )
 
 
 def _text(item: Mapping[str, Any], name: str, where: str) -> str:
@@ -147,7 +179,9 @@ def checked_tools(tools: Sequence[Mapping[str, Any]]) -> tuple[DynamicToolSpec, 
     for number, tool in enumerate(tools):
         name, where = tool.get("name"), f"tools[{number}]"
         if not isinstance(name, str) or not _TOOL_NAME.match(name):
-            raise ConfigurationError(f"{where}: name must be of letters, digits, _ and -")
+            raise ConfigurationError(f"{where}: name must be of letters, digits, _ and -, and 128 of them at most")
+        if _RESERVED.match(name):
+            raise ConfigurationError(f"{where}: codex keeps the name {name!r} for itself")
         if name in names:
             raise ConfigurationError(f"{where}: there is another tool {name!r}")
         names.add(name)
@@ -158,5 +192,6 @@ def checked_tools(tools: Sequence[Mapping[str, Any]]) -> tuple[DynamicToolSpec, 
             raise ConfigurationError(f"{where}: inputSchema must be a JSON Schema, an object")
         if is_too_deep(cast("object", schema)):
             raise ConfigurationError(f"{where}: inputSchema is nested more than {DEEPEST} levels deep")
+        _check_sent((description, cast("object", schema)), where)
         found.append({"type": "function", "name": name, "description": description, "inputSchema": schema})
     return tuple(found)

@@ -12,9 +12,10 @@ from codex_oauth.errors import (
     RpcError,
     ServerBusyError,
     ServerCrashedError,
+    TurnInterruptedError,
     UpstreamHTTPError,
 )
-from codex_oauth.events import PhaseReached
+from codex_oauth.events import Event, PhaseReached, ResponseCompleted, ToolCallReceived
 from codex_oauth.models import choose_effort, choose_model
 from codex_oauth.policy import Concurrency, Places, Retry, Runner, StructuredOutput
 from codex_oauth.records import replace
@@ -110,19 +111,30 @@ class _Turns:
         if request.thread is not None and (self._session is None or self._session.dispatcher.closed):
             raise ServerCrashedError("the app-server ended between a reply and its repair")
         session = await self.session(request)
+        answered = False
+
+        def observe(event: Event) -> None:
+            nonlocal answered
+            answered = answered or isinstance(event, ResponseCompleted | ToolCallReceived)
+            request.observer(event)
+
         try:
-            result = await self._run_on(session, request)
+            result = await self._run_on(session, replace(request, observer=observe))
         except (InvalidRequestError, UpstreamHTTPError):
             # It may be the way without WebSockets that the service does not take.
             self._process.network.forget()
             raise
         except ReauthenticationRequired as error:
             await self._process.refused(error, self._server)
-            # Somebody else has refreshed in that very moment, and this process sent the used token. Nothing was begun:
-            # the service refused it at the door.
+            # Somebody else has refreshed in that very moment, and this process sent the used token.
+            session.retire()
             if request.thread is not None:
                 raise
-            session.retire()
+            if answered:
+                raise TurnInterruptedError(
+                    "another program refreshed the sign-in in the middle of the turn, after tools had been called"
+                ) from None
+            # Nothing was begun: the service refused it at the door.
             session = await self.session(request)
             result = await session.run(request)
         if self._kept is not None:

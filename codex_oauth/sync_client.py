@@ -4,11 +4,12 @@ own."""
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, cast, overload
 
 from anyio.from_thread import BlockingPortal, BlockingPortalProvider, start_blocking_portal
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ("Codex", "SyncConversation", "SyncLogin", "SyncReplyStream")
 
 T = TypeVar("T")
+
+_ENDING: Final = 1.0
+"""Seconds that Ctrl-C waits for the call that it ends. To interrupt a turn takes 0.15 at most."""
 
 
 class Codex:
@@ -353,17 +357,27 @@ class SyncLogin:
 
 
 def _wait(portal: BlockingPortal, call: Callable[[], Awaitable[T]]) -> T:
+    ended = threading.Event()
+
     async def run() -> T:
-        return await call()
+        try:
+            return await call()
+        finally:
+            ended.set()
 
     try:
         future = portal.start_task_soon(run)
     except RuntimeError as error:
+        if "event loop thread" in str(error):
+            raise RuntimeError(
+                "this would wait for itself: a tool that is async awaits an AsyncCodex, any other may use a Codex"
+            ) from error
         raise ServerCrashedError("the client was closed while the call began") from error
     try:
         return future.result()
     except BaseException:
         # Ctrl-C arrives here, in the caller's thread. The task is cancelled, and interrupts its turn, before the
-        # thread and its loop are left.
+        # thread and its loop are left, and before the caller may go on with the same conversation.
         future.cancel()
+        ended.wait(_ENDING)
         raise

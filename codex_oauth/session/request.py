@@ -81,16 +81,17 @@ class TurnRequest:
     most_output: int | None = None
 
     def said(self) -> tuple[str, ...]:
-        """Every text of the caller's in it, to keep it out of messages that quote it."""
+        """Every text of the caller's in it, and of its thread where that is known, to keep them out of messages that
+        quote them."""
         texts = [self.text or "", self.instructions or ""]
-        for item in self.items:
+        for item in (*self.items, *((self.thread and self.thread.items) or ())):
             texts += _texts(item)
         return tuple(texts)
 
 
 def _texts(item: Item) -> list[str]:
     found: list[str] = []
-    for value in (item.get("arguments"), item.get("output"), item.get("content")):
+    for value in (item.get(name) for name in ("arguments", "input", "output", "content", "summary")):
         if isinstance(value, str):
             found.append(value)
         elif isinstance(value, list):

@@ -23,6 +23,8 @@ __all__ = ("ResponseLog", "calls_of", "user_item")
 _OF_CODEX: Final = ("internal_chat_message_metadata_passthrough",)
 # What codex adds to an item for itself.
 
+_CALLS: Final = ("function_call", "custom_tool_call")
+
 _ROLES_OF_INPUT: Final = ("user", "developer", "system")
 
 
@@ -35,7 +37,8 @@ class ResponseLog:
         completed: Told of each response that is complete.
 
     Attributes:
-        items: The output items of the turn so far.
+        items: The output items of the turn so far. Where the caller answers the calls of a turn after it, without those
+            that nobody can answer any more.
         response_id: The service's id of the last response that was told.
     """
 
@@ -125,10 +128,23 @@ class ResponseLog:
     def _take(self, item: Item, *, output: bool) -> None:
         self._said.append(item)
         if output:
-            self.items.append(item)
             self._output.append(item)
-        else:
-            self._began = time.time()  # the next response waits for this
+            if self._is_for_the_caller(item):
+                self.items.append(item)
+            return
+        self._began = time.time()  # the next response waits for this
+        if self._raw and self._output:
+            # Outputs come after the response that holds their calls. This one has no end: the connection was lost, and
+            # what had come of it is a part of the next request.
+            if self._request.on_call is None:
+                broken = {id(one) for one in self._output}
+                self.items = [one for one in self.items if id(one) not in broken]
+            self._output = []
+
+    def _is_for_the_caller(self, item: Item) -> bool:
+        if self._request.on_call is not None or item.get("type") not in _CALLS:
+            return True
+        return item["type"] == "function_call" and any(item["name"] == tool["name"] for tool in self._request.tools)
 
     def _before(self, output: Sequence[Item]) -> tuple[Item, ...]:
         """What was said before this response. The outputs of its calls may have come before its end was told."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from codex_oauth.session.request import Thread, ToolAnswer, TurnRequest
 
 __all__ = ("ToolCalls",)
+
+_PATIENCE: Final = 10.0
+"""Seconds that a call stays open which ends its turn. Where the connection was lost within the response, codex asks for
+the calls that came before, and only then tries again. Nothing says so, and a response may take its time."""
+
+_NOT_RUN: Final = "This call was not run: its response has not been completed. Make it again if it is still needed."
 
 
 class ToolCalls:
@@ -57,7 +63,10 @@ class _Turn:
                 if self._answer is not None and not self._over.is_set():
                     return await self._answer(params)
                 # The turn ends at its first calls, which stay open until then.
-                await self._over.wait()
+                with anyio.move_on_after(_PATIENCE) as patience:
+                    await self._over.wait()
+                if patience.cancelled_caught and self._answer is None:
+                    return {"success": False, "contentItems": [{"type": "inputText", "text": _NOT_RUN}]}
             finally:
                 self._scopes.discard(scope)
         return None

@@ -8,6 +8,7 @@ import anyio
 
 from codex_oauth.errors import CodexOAuthError, InvalidRequestError, RpcError
 from codex_oauth.protocol import THREAD_INJECT_ITEMS, TURN_INTERRUPT, TURN_START
+from codex_oauth.records import replace
 from codex_oauth.redaction import cleaned
 from codex_oauth.session.progress import TurnProgress, turn_id, turn_params
 from codex_oauth.session.request import TurnRequest, TurnResult
@@ -34,6 +35,7 @@ async def run_turn(session: Session, thread: Thread, request: TurnRequest) -> Tu
         ServerCrashedError: The app-server went away.
         ProtocolError: It said something that the protocol does not allow.
     """
+    request = replace(request, thread=thread)
     with session.router.open(thread.id) as route, session.tool_calls.answered(thread, request):
         turn = TurnProgress(session, thread, request)
         # Both at once: they are taken in the order in which they are sent.
