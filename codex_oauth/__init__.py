@@ -86,7 +86,8 @@ if TYPE_CHECKING:
     )
     from codex_oauth.gate import PermissionRequest, Verdict, classify
     from codex_oauth.stream import ReplyStream
-    from codex_oauth.sync_client import Codex, SyncConversation, SyncLogin, SyncReplyStream
+    from codex_oauth.sync_calls import SyncConversation, SyncReplyStream
+    from codex_oauth.sync_client import Codex, SyncLogin
     from codex_oauth.tools import Tool, ToolOutput
     from codex_oauth.types import (
         Account,
@@ -225,7 +226,8 @@ def _sources() -> dict[str, tuple[str, ...]]:
         ),
         "codex_oauth.gate": ("PermissionRequest", "Verdict", "classify"),
         "codex_oauth.stream": ("ReplyStream",),
-        "codex_oauth.sync_client": ("Codex", "SyncConversation", "SyncLogin", "SyncReplyStream"),
+        "codex_oauth.sync_calls": ("SyncConversation", "SyncReplyStream"),
+        "codex_oauth.sync_client": ("Codex", "SyncLogin"),
         "codex_oauth.tools": ("Tool", "ToolOutput"),
         "codex_oauth.types": (
             "Account",

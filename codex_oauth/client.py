@@ -260,15 +260,15 @@ class AsyncCodex(Calling):
             items: What was said, oldest first, as OpenAI's Responses API has it: messages (roles user, developer,
                 assistant; content as a list of parts, images as data URLs), function calls, their outputs, reasoning.
             instructions: What the model is told before it.
-            tools: What it may call: `name`, `description` and `inputSchema` (a JSON Schema) of each. Nothing is run
+            tools: What it may call: `name`, `description` and `parameters` (a JSON Schema) of each. Nothing is run
                 here, and the arguments are as the model wrote them.
             output: As for `complete`; it is not asked of a reply that calls tools.
             model: As for `complete`.
             effort: As for `complete`.
             timeout: As for `complete`.
             max_output_tokens: Tokens of text after which the response is broken off; `finish` is `length` then, and
-                `usage` an estimate: a token for each piece of text, and for each four characters of the input. codex has
-                no such limit, so it is counted here, without reasoning.
+                `usage` an estimate: a token for each piece of text, and for each four characters of the input. codex
+                has no such limit, so it is counted here, without reasoning.
             label: What the metrics call this call; None to keep it out of them.
 
         Raises what `complete` raises; ConfigurationError names the item that codex would not take.

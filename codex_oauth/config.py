@@ -271,7 +271,7 @@ def _recording(
         return None, None
     file = table.get("file", "off") if named is None else named
     on = switch_of(file)
-    path = (state_dir / "recorded.jsonl" if on else None) if on is not None else _absolute(file)
+    path = (state_dir / "recorded.jsonl" if on else None) if on is not None else _absolute(cast("str", file))
     return path, table.get("tapes")
 
 

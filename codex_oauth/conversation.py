@@ -94,7 +94,7 @@ class Conversation(AsyncContextManagerMixin):
             [{"name": one.name, "description": one.description, "inputSchema": one.schema} for one in known]
         )
         self._tools = {tool.name: tool for tool in known}
-        self._history: tuple[Mapping[str, Any], ...] = checked_items(history) if history else ()
+        self._history: tuple[Mapping[str, Any], ...] = checked_items(history, "history") if history else ()
         self._options: dict[str, Any] = {"instructions": instructions, "model": model, "effort": effort}
         self._timeout = timeout
         self._tool_timeout = tool_timeout

@@ -28,6 +28,8 @@ MAX_INPUT: Final = 1_048_576
 _TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}\Z")
 _RESERVED: Final = re.compile(r"mcp(?:__.*)?\Z")  # codex's own word for what comes from a server of its
 _CALLS: Final = {"function_call": "arguments", "custom_tool_call": "input"}
+_TOOL_KEYS: Final = ("name", "description", "parameters", "inputSchema", "type")
+_EXAMPLE: Final = '{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "…"}]}'
 _OUTPUTS: Final = tuple(f"{kind}_output" for kind in _CALLS)
 _PARTS: Final = {
     "user": ("input_text", "input_image"),
@@ -36,15 +38,19 @@ _PARTS: Final = {
 }
 
 
-def checked_items(items: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], ...]:
+def checked_items(items: Sequence[Mapping[str, Any]], name: str = "items") -> tuple[dict[str, Any], ...]:
     """The items, as they are sent.
+
+    Args:
+        items: As the caller gave them.
+        name: What the caller calls them.
 
     Raises:
         ConfigurationError: One is none that codex takes; the message names its place.
     """
     if isinstance(items, str | bytes | Mapping) or not items:
-        raise ConfigurationError("the input must be a list of items, and not empty")
-    found = tuple(_item(item, f"items[{number}]") for number, item in enumerate(items))
+        raise ConfigurationError(f"{name} must be a list of items, and not empty; such as [{_EXAMPLE}]")
+    found = tuple(_item(item, f"{name}[{number}]") for number, item in enumerate(items))
     calls = Counter(item["call_id"] for item in found if item["type"] in _CALLS)
     outputs = Counter(item["call_id"] for item in found if item["type"] in _OUTPUTS)
     for call_id in (*calls, *outputs):
@@ -53,7 +59,7 @@ def checked_items(items: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], .
                 f"call {call_id!r} needs one call and one output: it has {calls[call_id]} and {outputs[call_id]}"
             )
     for number, item in enumerate(found):
-        _check_sent(item, f"items[{number}]")
+        _check_sent(item, f"{name}[{number}]")
     return found
 
 
@@ -111,7 +117,7 @@ def _item(item: object, where: str) -> dict[str, Any]:
         case _:
             raise ConfigurationError(
                 f"{where}: type must be message, function_call, function_call_output, custom_tool_call, "
-                "custom_tool_call_output or reasoning"
+                f"custom_tool_call_output or reasoning; such as {_EXAMPLE}"
             )
 
 
@@ -177,7 +183,12 @@ def checked_tools(tools: Sequence[Mapping[str, Any]]) -> tuple[DynamicToolSpec, 
     found: list[DynamicToolSpec] = []
     names: set[str] = set()
     for number, tool in enumerate(tools):
-        name, where = tool.get("name"), f"tools[{number}]"
+        where = f"tools[{number}]"
+        if not isinstance(cast("object", tool), Mapping):
+            raise ConfigurationError(f"{where}: give its name, description and parameters; nothing is run here")
+        if unknown := [key for key in tool if key not in _TOOL_KEYS]:
+            raise ConfigurationError(f"{where}: unknown key {unknown[0]!r}; there are {', '.join(_TOOL_KEYS)}")
+        name = tool.get("name")
         if not isinstance(name, str) or not _TOOL_NAME.match(name):
             raise ConfigurationError(f"{where}: name must be of letters, digits, _ and -, and 128 of them at most")
         if _RESERVED.match(name):
@@ -185,13 +196,14 @@ def checked_tools(tools: Sequence[Mapping[str, Any]]) -> tuple[DynamicToolSpec, 
         if name in names:
             raise ConfigurationError(f"{where}: there is another tool {name!r}")
         names.add(name)
-        description, schema = tool.get("description", ""), tool.get("inputSchema", {"type": "object", "properties": {}})
+        description = tool.get("description", "")
+        schema = tool.get("parameters", tool.get("inputSchema", {"type": "object", "properties": {}}))
         if not isinstance(description, str):
             raise ConfigurationError(f"{where}: description must be text")
         if not isinstance(schema, Mapping):
-            raise ConfigurationError(f"{where}: inputSchema must be a JSON Schema, an object")
+            raise ConfigurationError(f"{where}: parameters must be a JSON Schema, an object")
         if is_too_deep(cast("object", schema)):
-            raise ConfigurationError(f"{where}: inputSchema is nested more than {DEEPEST} levels deep")
+            raise ConfigurationError(f"{where}: parameters are nested more than {DEEPEST} levels deep")
         _check_sent((description, cast("object", schema)), where)
         found.append({"type": "function", "name": name, "description": description, "inputSchema": schema})
     return tuple(found)

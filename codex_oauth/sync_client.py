@@ -4,22 +4,19 @@ own."""
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
 from anyio.from_thread import BlockingPortal, BlockingPortalProvider, start_blocking_portal
 
 from codex_oauth.account import Login
 from codex_oauth.client import AsyncCodex, Image
 from codex_oauth.config import Settings
-from codex_oauth.conversation import Conversation
-from codex_oauth.errors import ServerCrashedError
-from codex_oauth.events import Event
 from codex_oauth.stream import ReplyStream
+from codex_oauth.sync_calls import SyncConversation, SyncReplyStream, wait
 from codex_oauth.types import Account, JSONValue, Limits, Model, Reply
 
 if TYPE_CHECKING:
@@ -27,12 +24,9 @@ if TYPE_CHECKING:
 
     from codex_oauth.recorder import Recording
 
-__all__ = ("Codex", "SyncConversation", "SyncLogin", "SyncReplyStream")
+__all__ = ("Codex", "SyncLogin")
 
 T = TypeVar("T")
-
-_ENDING: Final = 1.0
-"""Seconds that Ctrl-C waits for the call that it ends. To interrupt a turn takes 0.15 at most."""
 
 
 class Codex:
@@ -212,16 +206,13 @@ class Codex:
         with self._open_portal() as portal, portal.wrap_async_context_manager(streamed) as stream:
             yield SyncReplyStream(stream, portal)
 
-    @contextmanager
-    def conversation(self, **arguments: Any) -> Generator[SyncConversation]:
+    def conversation(self, **arguments: Any) -> SyncConversation:
         """Several turns that know of each other, with the caller's own tools; see `AsyncCodex.conversation`.
 
         with codex.conversation(tools=[read_file]) as chat:
             print(chat.send("What is in notes.txt?").text)
         """
-        conversation = self._codex.conversation(**arguments)
-        with self._open_portal() as portal, portal.wrap_async_context_manager(conversation) as opened:
-            yield SyncConversation(opened, portal)
+        return SyncConversation(self._codex.conversation(**arguments), self._open_portal)
 
     def models(self) -> tuple[Model, ...]:
         """The models that the app-server lists; see `AsyncCodex.models`."""
@@ -263,7 +254,7 @@ class Codex:
 
     def _run(self, call: Callable[[], Awaitable[T]]) -> T:
         with self._open_portal() as portal:
-            return _wait(portal, call)
+            return wait(portal, call)
 
     @contextmanager
     def _open_portal(self) -> Generator[BlockingPortal]:
@@ -272,57 +263,6 @@ class Codex:
         else:
             with self._portals as portal:
                 yield portal
-
-
-class SyncReplyStream(Generic[T]):
-    """What `Codex.stream` yields: iterate it for events, and ask it for the reply."""
-
-    def __init__(self, stream: ReplyStream[T], portal: BlockingPortal) -> None:
-        self._stream = stream
-        self._portal = portal
-        self._iterator = aiter(stream)
-
-    def __iter__(self) -> Iterator[Event]:
-        return self
-
-    def __next__(self) -> Event:
-        try:
-            return _wait(self._portal, lambda: anext(self._iterator))
-        except StopAsyncIteration:
-            raise StopIteration from None
-
-    def reply(self) -> Reply[T]:
-        """The reply, once the call is done. Raises what `Codex.complete` raises."""
-        return _wait(self._portal, self._stream.reply)
-
-
-class SyncConversation:
-    """What `Codex.conversation` gives: see `Conversation`."""
-
-    def __init__(self, conversation: Conversation, portal: BlockingPortal) -> None:
-        self._conversation = conversation
-        self._portal = portal
-
-    @property
-    def history(self) -> tuple[Mapping[str, Any], ...]:
-        """What was said, oldest first, as items of OpenAI's Responses API."""
-        return self._conversation.history
-
-    def send(self, prompt: str, **arguments: Any) -> Reply[Any]:
-        """Say something, and get the final answer; see `Conversation.send`. Ctrl-C ends the turn and tools."""
-        return _wait(self._portal, partial(self._conversation.send, prompt, **arguments))
-
-    @contextmanager
-    def stream(self, prompt: str, **arguments: Any) -> Generator[SyncReplyStream[Any]]:
-        """As `send`, with its events; see `Conversation.stream`."""
-        with self._portal.wrap_async_context_manager(self._conversation.stream(prompt, **arguments)) as stream:
-            yield SyncReplyStream(stream, self._portal)
-
-    @contextmanager
-    def fork(self) -> Generator[SyncConversation]:
-        """Another conversation that has said the same so far; see `Conversation.fork`."""
-        with self._portal.wrap_async_context_manager(self._conversation.fork()) as opened:
-            yield SyncConversation(opened, self._portal)
 
 
 class SyncLogin:
@@ -349,35 +289,8 @@ class SyncLogin:
 
     def wait(self) -> Account:
         """Wait until the person has signed in; see `Login.wait`. Ctrl-C gives it up."""
-        return _wait(self._portal, self._login.wait)
+        return wait(self._portal, self._login.wait)
 
     def cancel(self) -> None:
         """Give it up; see `Login.cancel`."""
-        _wait(self._portal, self._login.cancel)
-
-
-def _wait(portal: BlockingPortal, call: Callable[[], Awaitable[T]]) -> T:
-    ended = threading.Event()
-
-    async def run() -> T:
-        try:
-            return await call()
-        finally:
-            ended.set()
-
-    try:
-        future = portal.start_task_soon(run)
-    except RuntimeError as error:
-        if "event loop thread" in str(error):
-            raise RuntimeError(
-                "this would wait for itself: a tool that is async awaits an AsyncCodex, any other may use a Codex"
-            ) from error
-        raise ServerCrashedError("the client was closed while the call began") from error
-    try:
-        return future.result()
-    except BaseException:
-        # Ctrl-C arrives here, in the caller's thread. The task is cancelled, and interrupts its turn, before the
-        # thread and its loop are left, and before the caller may go on with the same conversation.
-        future.cancel()
-        ended.wait(_ENDING)
-        raise
+        wait(self._portal, self._login.cancel)

@@ -28,6 +28,7 @@ CLIENT_LEVEL: Final = {
     "server_process",
     "shared_session",
     "stream",
+    "sync_calls",
     "sync_client",
     "tool_runs",
     "trace",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from codex_oauth.events import Event, Observer
@@ -81,10 +81,14 @@ class TurnRequest:
     most_output: int | None = None
 
     def said(self) -> tuple[str, ...]:
-        """Every text of the caller's in it, and of its thread where that is known, to keep them out of messages that
-        quote them."""
-        texts = [self.text or "", self.instructions or ""]
-        for item in (*self.items, *((self.thread and self.thread.items) or ())):
+        """Every text of the caller's in it, each once, to keep them out of messages that quote them: all that was said
+        on its thread where that is known, this turn's own words among it."""
+        texts = [self.instructions or ""]
+        items: Sequence[Item] | None = None if self.thread is None else self.thread.items
+        if items is None:
+            texts.append(self.text or "")
+            items = self.items
+        for item in items:
             texts += _texts(item)
         return tuple(texts)
 

@@ -10,7 +10,8 @@ from codex_oauth.tools.tool import MAX_COMPLAINTS, Tool, ToolArgumentsError, rea
 
 __all__ = ("described_tool",)
 
-_SCHEMA_KEYS: Final = ("inputSchema", "parameters", "input_schema")
+_SCHEMA_KEYS: Final = ("parameters", "inputSchema")
+_KEYS: Final = ("name", "description", *_SCHEMA_KEYS, "handler", "type")
 _NO_PARAMETERS: Final[Mapping[str, Any]] = {"type": "object", "properties": {}}
 
 
@@ -24,6 +25,8 @@ def described_tool(given: Mapping[str, Any], where: str) -> Tool:
     from jsonschema.exceptions import SchemaError
     from referencing import Registry
 
+    if unknown := [key for key in given if key not in _KEYS]:
+        raise ConfigurationError(f"{where}: unknown key {unknown[0]!r}; there are {', '.join(_KEYS)}")
     handler, name = given.get("handler"), given.get("name")
     schema: object = next((given[key] for key in _SCHEMA_KEYS if key in given), _NO_PARAMETERS)
     if not callable(handler):

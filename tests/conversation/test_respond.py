@@ -183,7 +183,7 @@ async def test_every_kind_of_item_reaches_the_model(codex: AsyncCodex, chatgpt: 
 
 REFUSED_ITEMS: Final[list[tuple[Any, str]]] = [
     ([], "not empty"),
-    ("hello", "a list of items"),
+    ("hello", "a list of items, and not empty; such as"),
     ([{"role": "user", "content": "hi"}], r"items\[0\]: type must be"),
     ([user("a"), {"type": "item_reference", "id": "x"}], r"items\[1\]: type must be"),
     ([{"type": "message", "role": "system", "content": []}], "a system message is a developer one"),
@@ -212,7 +212,7 @@ REFUSED_TOOLS: Final[list[tuple[Any, str]]] = [
     ([{"name": "get weather"}], "letters, digits"),
     ([{"name": "a"}, {"name": "a"}], "another tool"),
     ([{"name": "a", "description": 1}], "description must be text"),
-    ([{"name": "a", "inputSchema": []}], "inputSchema must be a JSON Schema"),
+    ([{"name": "a", "inputSchema": []}], "parameters must be a JSON Schema"),
 ]
 
 

@@ -174,7 +174,7 @@ def message(text: str) -> dict[str, Any]:
 
 
 REFUSED_HISTORIES: Final[list[tuple[Any, str]]] = [
-    ([message("\ud800")], r"items\[0\]: holds half a surrogate pair"),
+    ([message("\ud800")], r"history\[0\]: holds half a surrogate pair"),
     ([{"type": "reasoning", "summary": [5]}], "part 0 must be of type summary_text"),
     ([{"type": "reasoning", "summary": [], "encrypted_content": 5}], "encrypted_content must be text"),
 ]
