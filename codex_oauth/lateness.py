@@ -21,7 +21,8 @@ class Lateness:
     def observe(self, event: Event) -> None:
         """Take in what happened."""
         if isinstance(event, PhaseReached):
-            self._phase = event.phase
+            if event.phase != "completed":  # of a turn that was broken off, or is to be repaired
+                self._phase = event.phase
         elif isinstance(event, ServerRetrying):
             self._status = event.http_status
             self._offline = event.http_status is None and event.codex_error_info in _NO_ANSWER_AT_ALL

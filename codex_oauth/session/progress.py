@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from codex_oauth import events
-from codex_oauth.errors import EmptyReplyError, ForbiddenItemError, TurnInterruptedError
+from codex_oauth.errors import ContextWindowExceededError, EmptyReplyError, ForbiddenItemError, TurnInterruptedError
 from codex_oauth.protocol import NOTIFICATIONS, check
 from codex_oauth.records import replace
 from codex_oauth.redaction import cleaned
@@ -201,6 +201,7 @@ class TurnProgress:
             # The app-server's own count never comes for a turn that is broken off.
             said = sum(map(len, self.request.said()))
             self._spent += Usage(input=said // _CHARACTERS, output=min(self._pieces, most))
+            self._tell(events.UsageUpdated(_minus(self._spent, self.thread.spent)))
             piece = piece[: max(0, room)] if self._pieces <= most else ""
         self._partial[item_id] = self._partial.get(item_id, "") + piece
         return piece
@@ -251,6 +252,10 @@ class TurnProgress:
             if completed and self.log is not None:
                 self.log.codex_item(item)
             return
+        if kind == "contextCompaction":
+            raise ContextWindowExceededError(
+                "what was said takes nine tenths of the model's window; codex would have it summed up, and was stopped"
+            )
         if kind not in _HARMLESS_ITEMS:
             raise ForbiddenItemError(
                 f"the turn began a {cleaned(kind)}, which is not an answer; it was stopped", item_type=cleaned(kind)

@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from codex_oauth.errors import (
+    ContextWindowExceededError,
     EmptyReplyError,
     ForbiddenItemError,
     ProtocolError,
@@ -102,6 +103,11 @@ async def test_an_item_that_is_no_answer_fails_the_turn_and_stops_it(tmp_path: P
     assert caught.value.item_type == kind
     (interrupt,) = [message for message in scripted.received() if message.get("method") == "turn/interrupt"]
     assert interrupt["params"] == {"threadId": "thread-1", "turnId": "turn-1"}
+
+
+async def test_a_conversation_that_codex_would_shorten_is_too_long(tmp_path: Path) -> None:
+    with pytest.raises(ContextWindowExceededError, match="nine tenths"):
+        await run(Scripted(tmp_path, turn(STARTED, turn_item("contextCompaction"))))
 
 
 async def test_an_approval_that_is_asked_for_in_a_turn_is_declined(tmp_path: Path) -> None:
