@@ -34,7 +34,7 @@ _COMMANDS: Final = {
     "models": "List the models, and the one that would be used.",
     "profiles": "List the accounts that have a home here.",
     "record": "Look at what was recorded, and hand it on.",
-    "serve": "Be the warm service, or the OpenAI-compatible endpoint, in the foreground.",
+    "serve": "Be the warm service, or the endpoint for OpenAI clients.",
     "service": "Start, stop and look at the warm service.",
     "status": "Say who would pay, and from which home.",
     "uninstall": "Take the hook out of a coding agent's settings.",

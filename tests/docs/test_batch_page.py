@@ -34,7 +34,7 @@ def machine(chatgpt: LoopbackChatGPT, prepared_state: Path, tmp_path: Path) -> M
 
 def same(printed: str) -> list[str]:
     """Lines without what differs from one run to the next."""
-    printed = re.sub(r"\d+-\d\d-\d\d \d\d:\d\d \w+|\d+:\d\d [AP]M", "(a time)", printed)
+    printed = re.sub(r"\d+-\d\d-\d\d \d\d:\d\d \w+|(?:\w+ \d+\w\w, \d{4} )?\d+:\d\d [AP]M", "(a time)", printed)
     return re.sub(r"[\d.]+ m?s\b", "# s", printed).splitlines()
 
 
