@@ -23,6 +23,9 @@ from codex_oauth.testing import LoopbackChatGPT
 
 pytest_plugins = ("codex_oauth.testing.pytest_plugin",)
 
+WAITS = pytest.mark.parametrize("anyio_backend", ["asyncio", pytest.param("trio", marks=pytest.mark.slow)])
+"""For a test that waits for seconds on purpose: on trio it is one of the slow ones."""
+
 
 def clean_environment() -> dict[str, str]:
     """This process's environment without anything that a developer may have set for codex or this package."""

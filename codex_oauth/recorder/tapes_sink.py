@@ -21,6 +21,9 @@ from codex_oauth.recorder.trouble import Trouble
 
 __all__ = ("TapesSink", "spool_folder")
 
+_SPREAD: Final = random.Random()
+# Of its own: it draws in another thread, and the program may have a seed.
+
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 60.0
 """Seconds between two attempts while the server is down: twice as many each time, up to this."""
@@ -142,7 +145,7 @@ class TapesSink:
                         self._changed.wait(_LOOK_AGAIN)
                     case _Outcome.DOWN:
                         # Many that wait for one server must not all come at once.
-                        self._sleep(pause * random.uniform(0.75, 1.25))
+                        self._sleep(pause * _SPREAD.uniform(0.75, 1.25))
                         pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _is_over(self, outcome: _Outcome, seen: int) -> bool:

@@ -22,6 +22,7 @@ from codex_oauth.errors import (
 )
 from codex_oauth.events import Event, PhaseReached
 from codex_oauth.session import TurnRequest, open_session
+from tests.conftest import WAITS
 from tests.process.test_child import exists
 from tests.scripted import (
     Script,
@@ -81,6 +82,7 @@ async def test_an_app_server_that_only_closes_its_output_is_gone_too(tmp_path: P
     assert ended(*scripted.pids())
 
 
+@WAITS
 @pytest.mark.parametrize("method", ["initialize", "account/read", "thread/start"])
 @pytest.mark.parametrize("steps", [(hang(),), (), (raw('{"id": 1, "res'), hang())], ids=["hang", "silence", "mid-line"])
 async def test_a_caller_that_has_waited_enough_gets_away_and_the_process_goes(
@@ -96,6 +98,7 @@ async def test_a_caller_that_has_waited_enough_gets_away_and_the_process_goes(
     assert ended(*scripted.pids())
 
 
+@WAITS
 async def test_a_caller_gets_away_from_a_process_that_ignores_everything(tmp_path: Path) -> None:
     deaf = Script({"thread/start": (hang(),)}, ignores=("SIGTERM",), ignores_eof=True)
     scripted = Scripted(tmp_path, deaf)

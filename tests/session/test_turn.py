@@ -21,6 +21,7 @@ from codex_oauth.errors import (
 )
 from codex_oauth.events import Event, TextDelta, TurnCompleted, UnknownEvent
 from codex_oauth.session import TurnRequest, open_session
+from tests.conftest import WAITS
 from tests.scripted import (
     TURN,
     Script,
@@ -167,6 +168,7 @@ async def test_a_cancelled_call_interrupts_its_turn_and_spares_the_process(tmp_p
     assert methods[methods.index("turn/start") :][:3] == ["turn/start", "turn/interrupt", "thread/unsubscribe"]
 
 
+@WAITS
 async def test_an_interrupt_that_is_ignored_ends_the_process(tmp_path: Path) -> None:
     scripted = Scripted(tmp_path, Script({"turn/start": (STARTED,), "turn/interrupt": ()}))
     async with open_session(scripted.server()) as session:
@@ -181,6 +183,7 @@ async def test_an_interrupt_that_is_ignored_ends_the_process(tmp_path: Path) -> 
         assert ended(pid)
 
 
+@WAITS
 async def test_a_turn_that_was_refused_is_not_interrupted_and_costs_nobody_the_process(tmp_path: Path) -> None:
     refusing = Script({"turn/start": [(refuse(-32001),), (STARTED, ANSWER, turn_completed())]})
     scripted = Scripted(tmp_path, refusing)
