@@ -123,13 +123,12 @@ class Calling(AccountCalls, AsyncContextManagerMixin):
         model: str | None,
         effort: str | None,
     ) -> tuple[OutputSpec[Any], TurnRequest]:
-        before, text, images = split_last(checked_items(items))
+        checked = checked_items(items)
+        before, text, images = split_last(checked)
         if text is not None and len(text) > MAX_INPUT:
-            before, text, images = checked_items(items), None, ()
+            before, text, images = checked, None, ()
         spec, request = self._request(instructions, output, model, effort)
-        request = replace(request, text=text, images=images, items=before, tools=checked_tools(tools), raw=True)
-        _check_text("items", request.said())
-        return spec, request
+        return spec, replace(request, text=text, images=images, items=before, tools=checked_tools(tools), raw=True)
 
     def _request(
         self,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from codex_oauth.errors import ConfigurationError
 from codex_oauth.images import data_url
-from codex_oauth.schema.depth import DEEPEST, is_too_deep
+from codex_oauth.schema.depth import unreadable
 from codex_oauth.types import as_object
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ def checked_items(items: Sequence[Mapping[str, Any]], name: str = "items") -> tu
 
 def _check_sent(value: object, where: str) -> None:
     """Refuse what is no JSON that codex reads: it would pass the whole message over, and never answer."""
-    if is_too_deep(value):
-        raise ConfigurationError(f"{where}: is nested more than {DEEPEST} levels deep")
+    if problem := unreadable(value):
+        raise ConfigurationError(f"{where}: {problem}")
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
@@ -202,8 +202,6 @@ def checked_tools(tools: Sequence[Mapping[str, Any]]) -> tuple[DynamicToolSpec, 
             raise ConfigurationError(f"{where}: description must be text")
         if not isinstance(schema, Mapping):
             raise ConfigurationError(f"{where}: parameters must be a JSON Schema, an object")
-        if is_too_deep(cast("object", schema)):
-            raise ConfigurationError(f"{where}: parameters are nested more than {DEEPEST} levels deep")
         _check_sent((description, cast("object", schema)), where)
         found.append({"type": "function", "name": name, "description": description, "inputSchema": schema})
     return tuple(found)

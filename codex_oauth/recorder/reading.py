@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from codex_oauth.metrics.writer import scan
 from codex_oauth.recorder.record import VERSION
-from codex_oauth.schema.depth import DEEPEST, is_too_deep
+from codex_oauth.schema.depth import DEEPEST, unreadable
 
 __all__ = ("RecordFile",)
 
@@ -93,7 +93,7 @@ def _is_record(line: Mapping[str, Any]) -> bool:
         and isinstance(timing.get("ms"), int | float)
         and 0 <= timing["ms"] < _MOST
         and all(isinstance(timing.get(name), str) for name in ("began", "ended"))
-        and not is_too_deep(line, _DEEPEST)
+        and not unreadable(line, _DEEPEST)
     )
 
 

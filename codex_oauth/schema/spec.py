@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast, overloa
 
 from codex_oauth.errors import OutputSchemaError, OutputValidationError
 from codex_oauth.schema.decode import DecodeError, decode
-from codex_oauth.schema.depth import DEEPEST, is_too_deep
+from codex_oauth.schema.depth import unreadable
 from codex_oauth.schema.dialect import read_schema
 from codex_oauth.schema.mapping import Mapping as SchemaMapping
 from codex_oauth.schema.mapping import map_schema
@@ -215,9 +215,8 @@ def _from_schema(text: str) -> OutputSpec[JSONValue]:
 
 
 def _shallow(mapping: SchemaMapping) -> SchemaMapping:
-    if is_too_deep(mapping.wire):
-        message = f"#: nested more than {DEEPEST} levels deep as it is sent, which codex does not read"
-        raise OutputSchemaError(f"{message}; use $defs and $ref for what repeats")
+    if problem := unreadable(mapping.wire):
+        raise OutputSchemaError(f"#: as it is sent, the schema {problem}, which codex does not read")
     return mapping
 
 

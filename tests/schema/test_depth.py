@@ -25,3 +25,18 @@ def test_a_schema_may_be_fifty_objects_deep_and_no_sixty() -> None:
         output_spec(nested(60))
     with pytest.raises(ConfigurationError, match="100 levels"):
         checked_tools([{"name": "a", "inputSchema": nested(60)}])
+
+
+@pytest.mark.parametrize(
+    ("number", "read"), [(2**64 - 1, True), (2**64, False), (-(2**63), True), (-(2**63) - 1, False)]
+)
+def test_whole_numbers_have_sixty_four_bits(number: int, read: bool) -> None:
+    schema = {"type": "object", "properties": {"a": {"enum": [number]}}, "required": ["a"]}
+    if read:
+        assert output_spec(schema).wire_schema
+        assert checked_tools([{"name": "a", "parameters": schema}])
+        return
+    with pytest.raises(OutputSchemaError, match="64 bits"):
+        output_spec(schema)
+    with pytest.raises(ConfigurationError, match="64 bits"):
+        checked_tools([{"name": "a", "parameters": schema}])
